@@ -1,0 +1,1 @@
+"""The objects Merit makes, built as plain dicts. Pure."""

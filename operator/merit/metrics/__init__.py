@@ -1,0 +1,1 @@
+"""Prometheus: one query per metric for the whole fleet, turned into counts per revision."""

@@ -1,0 +1,1 @@
+"""Routers: how shares of traffic become objects."""
