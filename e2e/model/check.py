@@ -1,0 +1,63 @@
+"""Runs while the image is built: do the versions differ as the demo says they do?
+
+A version that merely claims to be bad would show nothing. So each is trained, judged by the same
+report as in the cluster, and sent live payments; the build fails when a claim does not hold.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from typing import Any
+
+from e2e.model import data, evaluate, versions
+
+LIVE_ROWS = 2000
+BAR_RECALL, BAR_ROC_AUC = 0.80, 0.85  # those of examples/
+
+
+def main() -> int:
+    """Prints one line a version; returns 1 when a claim does not hold."""
+    rates: dict[str, tuple[float, float]] = {}
+    failed: dict[str, float] = {}
+    for version in versions.VERSIONS:
+        metrics: dict[str, Any] = evaluate.report(version, revision="", nonce="")["metrics"]
+        recall = metrics["recall"]["k"] / metrics["recall"]["n"]
+        rates[version] = recall, metrics["roc_auc"]["v"]
+        failed[version] = _share_failed(versions.train(version))
+        print(
+            f"{version}: recall {recall:.3f}, roc_auc {rates[version][1]:.3f}, "
+            f"live requests that fail {failed[version]:.1%}"
+        )
+    passes = {v: recall >= BAR_RECALL and auc >= BAR_ROC_AUC for v, (recall, auc) in rates.items()}
+    claims = {
+        "good, better and failing pass the bars": all(
+            passes[version] for version in ("good", "better", "failing")
+        ),
+        "inaccurate misses them": not passes["inaccurate"],
+        "better is better than good": all(
+            b > g + 0.01 for g, b in zip(rates["good"], rates["better"], strict=True)
+        ),
+        "only failing fails live requests": all(
+            (share > 0.05) if version == "failing" else share == 0
+            for version, share in failed.items()
+        ),
+    }
+    wrong = [claim for claim, holds in claims.items() if not holds]
+    for claim in wrong:
+        print(f"not so: {claim}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _share_failed(model: versions.Model) -> float:
+    failures = 0
+    for features in itertools.islice(data.live("check"), LIVE_ROWS):
+        try:
+            model.score(features)
+        except KeyError:
+            failures += 1
+    return failures / LIVE_ROWS
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,80 @@
+"""`python -m e2e.traffic --url … --host … --rate …`: sends payments until it is told to stop.
+
+Two vegeta processes in a row: one attacks at a constant rate whatever comes back (an open loop: a
+slow service gets no fewer requests), the other writes each result as JSON. Every two seconds one
+line with the totals so far is printed, and a last one at the end, when every answer is in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import threading
+import time
+
+from e2e.traffic import targets
+from e2e.traffic.counter import Counts
+
+EVERY = 2.0  # seconds between two lines
+TIMEOUT = 10  # seconds until a request counts as failed
+
+
+def main() -> int:
+    """Returns vegeta's own exit code."""
+    parser = argparse.ArgumentParser(prog="python -m e2e.traffic")
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--host", required=True, help="the virtual host to ask for")
+    parser.add_argument("--rate", type=int, default=40, help="requests per second")
+    parser.add_argument("--duration", default="0", help="such as 60s; 0: until SIGTERM")
+    asked = parser.parse_args()
+    attack = subprocess.Popen(
+        [
+            *("vegeta", "attack", "-lazy", "-format=json", "-max-body=512"),
+            *(f"-rate={asked.rate}", f"-duration={asked.duration}", f"-timeout={TIMEOUT}s"),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    encode = subprocess.Popen(
+        ["vegeta", "encode", "-to=json"], stdin=attack.stdout, stdout=subprocess.PIPE
+    )
+    assert attack.stdin and attack.stdout and encode.stdout
+    attack.stdout.close()  # only the encoder holds it now, so that it sees the end
+
+    def stop(*_: object) -> None:
+        attack.send_signal(signal.SIGINT)  # ends the attack after the requests under way
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+    def feed() -> None:
+        try:
+            for line in targets.lines(asked.url, asked.host):
+                attack.stdin.write(line.encode() + b"\n")
+        except (BrokenPipeError, ValueError):
+            return  # the attack is over
+
+    threading.Thread(target=feed, daemon=True).start()
+    counts, lock, over = Counts(), threading.Lock(), threading.Event()
+
+    def report() -> None:
+        while not over.wait(EVERY):
+            with lock:
+                print(counts.line(at=time.time()), flush=True)
+
+    reporter = threading.Thread(target=report)
+    reporter.start()
+    for line in encode.stdout:
+        result = json.loads(line)
+        with lock:
+            counts.add(result)
+    over.set()
+    reporter.join()
+    print(counts.line(at=time.time()), flush=True)
+    encode.wait()
+    return attack.wait()
+
+
+raise SystemExit(main())

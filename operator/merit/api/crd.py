@@ -1,0 +1,239 @@
+"""The CustomResourceDefinition, generated from the models: one source for schema, code, explain."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from merit.api.names import GROUP, KIND, MAX_NAME, NAME_PATTERN, PLURAL, VERSION
+from merit.api.spec import Spec
+from merit.api.status import Status
+
+Schema = dict[str, Any]
+
+_KEPT = (
+    "type", "description", "enum", "pattern", "minimum", "maximum", "minLength", "maxLength",
+    "minItems", "maxItems", "required", "x-kubernetes-preserve-unknown-fields",
+    "x-kubernetes-validations",
+)  # fmt: skip
+_ORDER = "{0}.all(x, {0}.exists_one(y, y == x)) && {0}.isSorted()"
+_SIGNAL = (
+    "self.failureModes.all(m, m.signal == 'cost' ? has(self.constraints.cost) :"
+    " m.signal == 'errors' ? has(self.constraints.errors) : has(self.constraints.latency)"
+    " && (m.signal != 'latency/p50' || has(self.constraints.latency.p50))"
+    " && (m.signal != 'latency/p90' || has(self.constraints.latency.p90))"
+    " && (m.signal != 'latency/p95' || has(self.constraints.latency.p95))"
+    " && (m.signal != 'latency/p99' || has(self.constraints.latency.p99)))"
+)
+# What spans fields, where it stands: path below spec, rule, message with the remedy. "[]": items.
+_RULES: tuple[tuple[str, str, str], ...] = (
+    ("", _SIGNAL, "spec.failureModes: a signal has no bound in spec.constraints: set it there"),
+    (
+        "failureModes",
+        "self.all(a, self.exists_one(b, b.name == a.name))",
+        "two failure modes have one name: give each its own",
+    ),
+    (
+        "constraints",
+        "has(self.latency) || has(self.errors) || has(self.cost)",
+        "set at least one of latency, errors, cost, as errors: {max: 1%}",
+    ),
+    (
+        "constraints",
+        "!has(self.cost) || !has(self.cost.per1kPredictions)"
+        " || (has(self.scale) && has(self.scale.rps))",
+        "cost.per1kPredictions needs to know how many requests share the cost: set scale.rps",
+    ),
+    (
+        "constraints.latency",
+        "has(self.p50) || has(self.p90) || has(self.p95) || has(self.p99)",
+        "set at least one of p50, p90, p95, p99, as p99: 100ms",
+    ),
+    (
+        "constraints.cost",
+        "has(self.perHour) || has(self.per1kPredictions)",
+        "set perHour or per1kPredictions",
+    ),
+    ("constraints.scale.replicas", "self.min <= self.max", "set min to at most max"),
+    ("evaluation.bars[]", "has(self.min) || has(self.max)", "set min or max"),
+    (
+        "evaluation.bars[]",
+        "!has(self.min) || !has(self.max) || double(self.min) <= double(self.max)",
+        "set min to at most max",
+    ),
+    ("rollout.steps", _ORDER.format("self"), "let the steps increase, as [1, 5, 25, 50]"),
+    (
+        "rollout",
+        "duration(has(self.minDuration) ? self.minDuration : '5m')"
+        " <= duration(has(self.maxDuration) ? self.maxDuration : '60m')",
+        "set minDuration to at most maxDuration (defaults: 5m and 60m)",
+    ),
+    (
+        "rollback",
+        "self.fromRevision != self.toRevision",
+        "fromRevision and toRevision are the same: leave spec.rollback to the operator",
+    ),
+)
+
+
+def crd() -> dict[str, Any]:
+    """The CustomResourceDefinition as an object."""
+    spec = _schema(Spec)
+    for path, rule, message in _RULES:
+        at = _at(spec, path)
+        at.setdefault("x-kubernetes-validations", []).append({"rule": rule, "message": message})
+    spec["properties"]["rollback"]["x-kubernetes-map-type"] = "atomic"
+    status = _schema(Status)
+    _bound(status)
+    # An object that the operator never saw must not look finished to tools that read status.
+    status["default"] = {"observedGeneration": -1}
+    status["properties"]["observedGeneration"]["format"] = "int64"
+    conditions = status["properties"]["conditions"]
+    conditions["x-kubernetes-list-type"] = "map"
+    conditions["x-kubernetes-list-map-keys"] = ["type"]
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": KIND.lower(),
+                "shortNames": ["mdep"],
+                "categories": ["ml"],
+            },
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": _root(spec, status)},
+                    "subresources": {"status": {}},
+                    "selectableFields": [
+                        {"jsonPath": ".spec.owner.team"},
+                        {"jsonPath": ".status.phase"},
+                    ],
+                    "additionalPrinterColumns": list(_columns()),
+                }
+            ],
+        },
+    }
+
+
+def crd_yaml() -> str:
+    """The text of `crds/merit.dev_modeldeployments.yaml`."""
+    head = "# Generated from the models by `merit crd`. Do not edit.\n"
+    return head + yaml.dump(
+        crd(), Dumper=_NoAliases, sort_keys=False, allow_unicode=True, width=100
+    )
+
+
+class _NoAliases(yaml.SafeDumper):
+    """Repeats what is repeated: anchors are hard to read, and not every tool follows them."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+# Go's YAML readers take a bare n or y for a boolean, which would lose a field of that name.
+_NoAliases.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^[yYnN]$"), list("yYnN"))
+
+
+def _root(spec: Schema, status: Schema) -> Schema:
+    name = {"type": "string", "maxLength": MAX_NAME, "pattern": NAME_PATTERN}
+    return {
+        "type": "object",
+        "description": "A model on its way from declared to serving, on evidence.",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object", "properties": {"name": name}},
+            "spec": spec,
+            "status": status,
+        },
+    }
+
+
+def _columns() -> Iterator[dict[str, Any]]:
+    condition = '.status.conditions[?(@.type=="{}")].status'
+    signal = '.status.signals[?(@.name=="{}")].value'
+    for name, path, wide in (
+        ("Ready", condition.format("Ready"), False),
+        ("Phase", ".status.phase", False),
+        ("Stable", ".status.stable.short", False),
+        ("Candidate", ".status.candidate.short", False),
+        ("Trust", ".status.trust", False),
+        ("Reason", ".status.summary", False),
+        ("Age", ".metadata.creationTimestamp", False),
+        ("Available", condition.format("Available"), True),
+        ("Owner", ".spec.owner.team", True),
+        ("Weight", ".status.candidate.weight", True),
+        ("P99", signal.format("latency/p99"), True),
+        ("Errors", signal.format("errors"), True),
+        ("Cost", signal.format("cost"), True),
+        ("Next", ".status.next.at", True),
+    ):
+        kind = {"Age": "date", "Weight": "integer"}.get(name, "string")
+        column = {"name": name, "type": kind, "jsonPath": path}
+        yield column | {"priority": 1} if wide else column
+
+
+def _schema(model: type[BaseModel]) -> Schema:
+    full = model.model_json_schema(by_alias=True)
+    return _convert(full, full.get("$defs", {}))
+
+
+def _convert(node: Schema, defs: Schema) -> Schema:
+    """Pydantic's JSON schema as a structural one: no references, no unions, no defaults."""
+    node = dict(node)
+    if "anyOf" in node:  # "or null": the API server drops nulls by itself
+        (only,) = [n for n in node.pop("anyOf") if n.get("type") != "null"]
+        node = only | node
+    if "$ref" in node:
+        target = defs[node.pop("$ref").rpartition("/")[2]]
+        node = target | node
+    if "const" in node:
+        node["enum"] = [node["const"]]
+    result = {key: node[key] for key in _KEPT if key in node}
+    if "properties" in node:
+        result["properties"] = {k: _convert(v, defs) for k, v in node["properties"].items()}
+    if "items" in node:
+        result["items"] = _convert(node["items"], defs)
+    values = node.get("additionalProperties")
+    if isinstance(values, dict):
+        result["additionalProperties"] = _convert(values, defs)
+    elif values is True:
+        result["x-kubernetes-preserve-unknown-fields"] = True
+    return result
+
+
+def _at(spec: Schema, path: str) -> Schema:
+    at = spec
+    for part in path.split(".") if path else ():
+        at = at["properties"][part.removesuffix("[]")]
+        at = at["items"] if part.endswith("[]") else at
+    return at
+
+
+def _bound(node: Schema) -> None:
+    """Status is ours, yet nothing in it is without a limit; an older one may lack newer parts."""
+    match node.get("type"):
+        case "string" if "enum" not in node:
+            node.setdefault("maxLength", 4096)
+        case "array":
+            node.setdefault("maxItems", 64)
+            _bound(node["items"])
+        case "object" if "additionalProperties" in node:
+            node.setdefault("maxProperties", 64)
+            _bound(node["additionalProperties"])
+    for child in node.get("properties", {}).values():
+        _bound(child)

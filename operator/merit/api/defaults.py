@@ -1,0 +1,87 @@
+"""Every default, in one place. The stored object stays what the user wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from merit.api.quantity import format_duration, format_share
+from merit.api.spec import Spec
+
+STEPS = (1, 5, 10, 25, 50)
+CONFIDENCE = 0.99
+BLAST_RADIUS = 0.01
+MIN_DURATION = 300.0
+MAX_DURATION = 3600.0
+HOLDBACK_WEIGHT = 10
+HOLDBACK_DURATION = 900.0
+KEEP_WARM = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """What is in force, defaults included. Times in seconds, shares as fractions, weights percent.
+
+    `explicit_steps`: the user wrote the steps, so none is left out for want of traffic.
+    """
+
+    source: str
+    steps: tuple[int, ...]
+    explicit_steps: bool
+    confidence: float
+    blast_radius: float
+    min_duration: float
+    max_duration: float
+    on_inconclusive: Literal["Hold", "Withdraw", "Promote", "Rollback"]
+    holdback_weight: int
+    holdback_duration: float
+    replicas_min: int
+    replicas_max: int
+    rps: float | None
+    keep_warm: float
+
+    def to_status(self) -> dict[str, Any]:
+        """For `status.effective`, in the units that users write."""
+        shown: dict[str, Any] = {
+            "source": self.source,
+            "steps": list(self.steps),
+            "confidence": format_share(self.confidence),
+            "blastRadius": format_share(self.blast_radius),
+            "minDuration": format_duration(self.min_duration),
+            "maxDuration": format_duration(self.max_duration),
+            "onInconclusive": self.on_inconclusive,
+            "holdback": {
+                "weight": self.holdback_weight,
+                "duration": format_duration(self.holdback_duration),
+            },
+            "replicas": {"min": self.replicas_min, "max": self.replicas_max},
+            "keepWarm": format_duration(self.keep_warm),
+        }
+        return {key: value for key, value in shown.items() if value != ""}
+
+
+def effective(spec: Spec, *, source: str = "") -> Effective:
+    """The spec with every default in force; `source` is the operator's default metrics source."""
+    rollout, scale = spec.rollout, spec.constraints.scale
+    holdback = rollout.holdback
+    replicas = scale.replicas if scale else None
+    return Effective(
+        source=spec.monitoring.source if spec.monitoring else source,
+        steps=rollout.steps or STEPS,
+        explicit_steps=rollout.steps is not None,
+        confidence=_or(rollout.confidence, CONFIDENCE),
+        blast_radius=_or(rollout.blast_radius, BLAST_RADIUS),
+        min_duration=_or(rollout.min_duration, MIN_DURATION),
+        max_duration=_or(rollout.max_duration, MAX_DURATION),
+        on_inconclusive=rollout.on_inconclusive or "Hold",
+        holdback_weight=(holdback.weight if holdback else None) or HOLDBACK_WEIGHT,
+        holdback_duration=_or(holdback.duration if holdback else None, HOLDBACK_DURATION),
+        replicas_min=replicas.min if replicas else 1,
+        replicas_max=replicas.max if replicas else 1,
+        rps=scale.rps if scale else None,
+        keep_warm=_or(spec.rollback_policy.keep_warm, KEEP_WARM),
+    )
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value

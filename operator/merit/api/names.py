@@ -1,0 +1,53 @@
+"""Names of objects: deterministic, so that doing a thing twice is doing it once."""
+
+from __future__ import annotations
+
+import hashlib
+
+GROUP = "merit.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "ModelDeployment"
+PLURAL = "modeldeployments"
+LABEL_NAME = "merit.dev/name"
+LABEL_REVISION = "merit.dev/revision"
+ANNOTATION_HASH = "merit.dev/applied"
+FIELD_MANAGER = "merit"
+RESERVED_ENV = "MERIT_"
+MAX_NAME = 40
+NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
+
+
+def accepted_name(name: str, key: str) -> str:
+    """The ControllerRevision of an accepted spec; `key` is `Identity.key`."""
+    return f"{name[:MAX_NAME]}-{key}"
+
+
+def arm_name(name: str, short: str) -> str:
+    """Deployment and Service of one revision."""
+    return f"{name[:MAX_NAME]}-{short}"
+
+
+def job_name(name: str, short: str, stage: str, run6: str) -> str:
+    """Job and record of one run of a stage; at most 63 characters, as it becomes a pod label."""
+    return f"{name[:30].rstrip('-')}-{short}-{stage.lower()}-{run6}"
+
+
+def ledger_name(name: str) -> str:
+    """The ConfigMap that outlives the object."""
+    return f"{name[:MAX_NAME]}-ledger"
+
+
+def run_id(uid: str, revision: str, stage_policy: str, attempt: int) -> str:
+    """6 hex digits that tell one run of a stage from every other, truncated names included."""
+    return _digest("run", uid, revision, stage_policy, attempt)[:6]
+
+
+def nonce(uid: str, revision: str, stage_policy: str, attempt: int) -> str:
+    """16 hex digits that a report must echo: proof that it was made by this run."""
+    return _digest("nonce", uid, revision, stage_policy, attempt)[:16]
+
+
+def _digest(kind: str, uid: str, revision: str, stage_policy: str, attempt: int) -> str:
+    text = "\n".join((kind, uid, revision, stage_policy, str(attempt)))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,212 @@
+"""Every reason that a condition, Event or ledger entry may give: a word, what it says, what to do.
+
+An empty remedy means that nothing needs to be done.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """`sentence` says what it means, `remedy` what a person does about it."""
+
+    sentence: str
+    remedy: str
+
+    def __new__(cls, value: str, sentence: str, remedy: str) -> Reason:
+        """One member: its word, sentence and remedy."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        member.remedy = remedy
+        return member
+
+    # declared
+    ACCEPTED = ("Accepted", "the spec is valid and on record", "")
+    INVALID_SPEC = (
+        "InvalidSpec",
+        "the spec cannot be accepted",
+        "correct the named field and apply again",
+    )
+    OWNERSHIP_CONFLICT = (
+        "OwnershipConflict",
+        "a name, the route or spec.rollback belongs to somebody else",
+        "rename, or take spec.rollback out of Git",
+    )
+    SUPERSEDED = ("Superseded", "newer content is declared", "")
+    PAUSED = (
+        "Paused",
+        "spec.paused holds every step forward; safety still acts",
+        "set spec.paused to false",
+    )
+    RESTORED = ("Restored", "the ledger says that this content was promoted before", "")
+    # evaluation
+    EVALUATION_RUNNING = ("EvaluationRunning", "the evaluator is running", "")
+    MEETS_BARS = ("MeetsBars", "the report meets every bar", "")
+    BELOW_BAR = ("BelowBar", "the report misses a bar", "deploy a better model, or change the bar")
+    EVALUATION_FAILED = (
+        "EvaluationFailed",
+        "the model did not pass its evaluation",
+        "deploy a better model, or change the bar",
+    )
+    METRIC_MISSING = (
+        "MetricMissing",
+        "the report lacks a metric that a bar names",
+        "let the evaluator report it",
+    )
+    TOO_FEW_SAMPLES = (
+        "TooFewSamples",
+        "the metric rests on too few samples",
+        "evaluate on more data",
+    )
+    JOB_FAILED = ("JobFailed", "the evaluator ended without a report", "read the Job's log")
+    REPORT_MISSING = (
+        "ReportMissing",
+        "the evaluator succeeded but wrote no report",
+        "write it to /dev/termination-log",
+    )
+    MALFORMED = ("Malformed", "the report cannot be read", "write merit.dev/report/v1")
+    STALE_REPORT = (
+        "StaleReport",
+        "the report belongs to another revision or run",
+        "echo MERIT_REVISION and MERIT_NONCE",
+    )
+    REPORT_TOO_LARGE = (
+        "ReportTooLarge",
+        "the report does not fit",
+        "report fewer metrics, below 4096 bytes",
+    )
+    UNKNOWN_SCHEMA = ("UnknownSchema", "the report has another schema", "write merit.dev/report/v1")
+    # feasibility
+    FEASIBILITY_RUNNING = (
+        "FeasibilityRunning",
+        "it is being checked whether this can be served",
+        "",
+    )
+    MEETS_CONSTRAINTS = ("MeetsConstraints", "it can be served within the constraints", "")
+    STATIC_ONLY = ("StaticOnly", "cost and replicas fit; no load was put on it", "")
+    INFEASIBLE = (
+        "Infeasible",
+        "it cannot be served within the constraints",
+        "ask for less, or loosen the constraint",
+    )
+    TOO_EXPENSIVE = (
+        "TooExpensive",
+        "it costs more than the constraint allows",
+        "ask for less, or raise the bound",
+    )
+    NO_PRICE = ("NoPrice", "the price book lacks a price", "add it to the operator's configuration")
+    NO_REQUESTS = (
+        "NoRequests",
+        "a container requests no cpu or memory, so it has no price",
+        "set resources.requests",
+    )
+    # rollout
+    CANARY = ("Canary", "the candidate is earning traffic", "")
+    FIRST_DEPLOYMENT = (
+        "FirstDeployment",
+        "nothing serves yet, so there is nothing to compare with",
+        "",
+    )
+    SAMPLING = ("Sampling", "evidence is being gathered", "")
+    NEEDS_MORE_REQUESTS = (
+        "NeedsMoreRequests",
+        "there are too few requests for a verdict",
+        "wait, or send more traffic",
+    )
+    DWELL = ("Dwell", "the step has not lasted long enough", "")
+    WARMING_UP = ("WarmingUp", "the pods are fresh; their latency does not count yet", "")
+    STARTING = ("Starting", "the pods are starting", "")
+    STABLE_FAILING = (
+        "StableFailing",
+        "the stable revision fails too, so the comparison says nothing",
+        "repair what both depend on",
+    )
+    NO_BUCKET_EDGE = (
+        "NoBucketEdge",
+        "the bound is on no edge of the histogram",
+        "move the bound, or set the gateway's buckets",
+    )
+    NO_TRAFFIC = ("NoTraffic", "no requests arrive", "send traffic, or check the route")
+    HOLDBACK = ("Holdback", "the old revision keeps a part for comparison", "")
+    PROVEN = ("Proven", "the evidence is enough for the next step", "")
+    PROMOTED = ("Promoted", "the candidate has become the stable revision", "")
+    INCONCLUSIVE = (
+        "Inconclusive",
+        "maxDuration has passed without proof",
+        "send more traffic, or change onInconclusive",
+    )
+    WITHDRAWN = (
+        "Withdrawn",
+        "the candidate has no traffic and is not rejected",
+        "declare it anew, or change the spec",
+    )
+    DELETING = ("Deleting", "the object is being deleted", "")
+    # metrics
+    FRESH = ("Fresh", "every series that is needed is there and current", "")
+    METRICS_LOST = ("MetricsLost", "Prometheus does not answer", "check the metrics source")
+    NO_SERIES = (
+        "NoSeries",
+        "Prometheus has no such series",
+        "check the metrics source and its preset",
+    )
+    PARTIAL = ("Partial", "a part of the series is missing", "check the scrape targets")
+    UNOBSERVED = ("Unobserved", "metrics have not been asked for yet", "")
+    # bad
+    ERRORS_BREACHED = ("ErrorsBreached", "too many requests fail", "read the server's log")
+    LATENCY_BREACHED = ("LatencyBreached", "too many requests are too slow", "profile the server")
+    ERRORS_WORSE = (
+        "ErrorsWorse",
+        "more requests fail than with the stable revision",
+        "read the server's log",
+    )
+    LATENCY_WORSE = (
+        "LatencyWorse",
+        "more requests are slow than with the stable revision",
+        "profile the server",
+    )
+    DEAD_ON_ARRIVAL = ("DeadOnArrival", "nearly every request fails", "read the server's log")
+    PODS_DOWN = ("PodsDown", "no pod can serve", "look at the pods")
+    CRASH_LOOP = ("CrashLoop", "the server ends again and again", "read its previous log")
+    NEVER_READY = ("NeverReady", "no pod became ready in time", "look at the readiness probe")
+    # platform
+    IMAGE_PULL = ("ImagePull", "the image cannot be pulled", "check its name and the registry")
+    UNSCHEDULABLE = ("Unschedulable", "no node has room", "add nodes, or request less")
+    QUOTA_EXCEEDED = ("QuotaExceeded", "the namespace's quota is used up", "raise the quota")
+    QUOTA = ("Quota", "the namespace's quota is used up", "raise the quota")
+    ROUTE_ACCEPTED = ("RouteAccepted", "the gateway took the route", "")
+    ROUTE_NOT_ACCEPTED = (
+        "RouteNotAccepted",
+        "the gateway refused the route",
+        "read the HTTPRoute's status",
+    )
+    ROUTE_PENDING = ("RoutePending", "the gateway has not answered yet", "")
+    # live
+    LIVE = ("Live", "the declared revision serves all traffic", "")
+    STABLE_SERVES = ("StableServes", "the stable revision serves", "")
+    NOTHING_SERVES = ("NothingServes", "no revision serves", "look at the pods")
+    NO_HEALTHY_REVISION = (
+        "NoHealthyRevision",
+        "what serves is bad and there is nothing to go back to",
+        "deploy a better version",
+    )
+    INSIDE_BARS = ("InsideBars", "every signal is inside its bars", "")
+    BREACHED = ("Breached", "a signal is outside its bars", "look at the named signal")
+    EARNING = ("Earning", "trust is being earned", "")
+    EARNED = ("Earned", "trust was earned", "")
+    ROLLED_BACK = (
+        "RolledBack",
+        "the declared revision was bad; an earlier one serves",
+        "declare a better version",
+    )
+    ROLLBACK_BLOCKED = (
+        "RollbackBlocked",
+        "a rollback could not move traffic",
+        "look at the gateway",
+    )
+    REJECTED = (
+        "Rejected",
+        "this content was rejected by the same policy before",
+        "declare new content or new bars",
+    )

@@ -1,0 +1,152 @@
+"""What the operator tells: `status`. It is also all that the operator remembers.
+
+Times are RFC 3339 strings in UTC with seconds; shares and scores are decimal strings, so that
+nothing is lost or invented by a float's way through JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from merit.api.base import Told
+
+Stage = Literal["Evaluation", "Feasibility", "Rollout"]
+
+
+class Condition(Told):
+    """One condition in the form of Kubernetes, read by kstatus, `kubectl wait`, Argo CD and Flux."""
+
+    type: str
+    status: Literal["True", "False", "Unknown"]
+    reason: str
+    message: str = ""
+    last_transition_time: str = ""
+    observed_generation: int = 0
+
+
+class Revision(Told):
+    """A revision that serves or served: content, and the policy that it was accepted with."""
+
+    revision: str = Field(description="h1: and the SHA-256 of the declared model and serving.")
+    short: str = Field(description="The first 8 hex digits of the revision, as in object names.")
+    policy: str = Field(description="8 hex digits over what judges this revision.")
+    version: str = Field(description="spec.model.version, for people.")
+    promoted_at: str = Field(default="", description="When it was promoted.")
+
+
+class Candidate(Told):
+    """The revision on its way: where it stands, and since when."""
+
+    revision: str
+    short: str
+    policy: str
+    version: str
+    stage: Literal["Evaluation", "Feasibility", "Rollout", "Holdback", "Withdrawn"]
+    weight: int = Field(default=0, description="Percent of traffic that it is meant to have.")
+    step: int = Field(default=0, description="Which step of the ladder, from 1; 0 before traffic.")
+    attempt: int = Field(default=1, description="Which run of the stage's Job this is.")
+    since: str = Field(description="When this stage or step began.")
+    rollout_since: str = Field(default="", description="When it first had traffic.")
+    superseded: bool = Field(
+        default=False, description="Newer content is declared; it only leaves."
+    )
+
+
+class FlowStage(Told):
+    """One stage of the decision flow, with its verdict and numbers."""
+
+    stage: Literal["Declared", "Evaluation", "Feasibility", "Rollout", "Live"]
+    verdict: Literal["Good", "Bad", "Undecided", "NoData", "Pending"]
+    reason: str = ""
+    at: str = ""
+    record: str = Field(default="", description="Name of the ConfigMap that keeps the record.")
+    message: str = ""
+
+
+class Signal(Told):
+    """A watched signal: what was measured, against which bar, on how many requests."""
+
+    name: str
+    value: str = ""
+    bar: str = ""
+    n: int = 0
+    verdict: Literal["Good", "Bad", "Undecided", "NoData"] = "NoData"
+
+
+class NextStep(Told):
+    """What happens next, and when at the latest it is looked at again."""
+
+    at: str = ""
+    what: str = ""
+
+
+class DecisionLine(Told):
+    """One decision that was taken, and why."""
+
+    at: str
+    what: str
+    why: str = ""
+
+
+class Rejection(Told):
+    """A ledger entry: content that was rejected, at which stage, by which policy of that stage."""
+
+    revision: str
+    stage: Stage
+    policy: str
+    reason: str
+    at: str
+    evidence: str = ""
+    version: str = ""
+
+
+class Promotion(Told):
+    """A revision that was promoted once, so a rollback may return to it. Newest first in status."""
+
+    revision: str
+    short: str
+    policy: str
+    version: str
+    at: str
+
+
+class Leaving(Told):
+    """An arm that lost its traffic and keeps its pods until nothing can be on its way to it."""
+
+    short: str
+    since: str
+    until: str = Field(description="When its pods may go; a kept predecessor stays warm till then.")
+
+
+class Status(Told):
+    """The whole status."""
+
+    observed_generation: int = -1
+    phase: str = ""
+    trust: str = ""
+    summary: str = ""
+    conditions: tuple[Condition, ...] = ()
+    stable: Revision | None = None
+    candidate: Candidate | None = None
+    leaving: tuple[Leaving, ...] = ()
+    flow: tuple[FlowStage, ...] = ()
+    signals: tuple[Signal, ...] = ()
+    next: NextStep | None = None
+    decisions: tuple[DecisionLine, ...] = ()
+    rejected: tuple[Rejection, ...] = ()
+    promoted: tuple[Promotion, ...] = ()
+    last_handled: dict[str, str] = Field(default_factory=dict)
+    effective: dict[str, Any] = Field(default_factory=dict)
+    analysis: dict[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON for the API server: camelCase, empty parts left out."""
+        return self.model_dump(by_alias=True, exclude_defaults=True) | {
+            "observedGeneration": self.observed_generation
+        }
+
+    def condition(self, type_: str) -> Condition | None:
+        """The condition of that type, or None."""
+        return next((c for c in self.conditions if c.type == type_), None)

@@ -1,0 +1,145 @@
+"""A user's spec becomes a Spec, or one sentence: which field, what is wrong, what is right."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from merit.api.names import MAX_NAME, NAME_PATTERN
+from merit.api.quantity import Refused, shown
+from merit.api.rules import check
+from merit.api.spec import Spec
+
+_NAME = re.compile(NAME_PATTERN + r"\Z")
+_MISSING = {
+    "goal": "say why the model exists: goal: {objective: ...}",
+    "owner": "say who fixes it: owner: {team: ..., contact: ...}",
+    "constraints": "set at least one of latency, errors, cost, as errors: {max: 1%}",
+    "failureModes": "name at least one way to fail: {name, signal, response}",
+    "rollbackPolicy": "say whether Merit may roll back: rollbackPolicy: {automatic: true}",
+    "bars": 'set at least one bar, as {metric: recall, min: "0.80"}',
+    "parentRefs": "name the Gateway: parentRefs: [{name: ...}]",
+    "currency": "name the price book's currency, as USD",
+}
+_TYPES = {
+    "int_type": "a whole number without quotes",
+    "float_type": "a number without quotes",
+    "string_type": "a string: put it in quotes",
+    "bool_type": "true or false, without quotes",
+    "dict_type": "a map",
+    "model_type": "a map",
+    "tuple_type": "a list",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """Why a spec cannot be accepted. `field`: the path from `spec`, or `metadata.name`."""
+
+    field: str
+    message: str
+    remedy: str
+
+    def sentence(self) -> str:
+        """One line for a condition or a terminal."""
+        return f"{self.field}: {self.message}; {self.remedy}"
+
+
+def parse_spec(raw: Mapping[str, Any], *, name: str) -> Spec | Invalid:
+    """The spec of the object `name` as the API server has it. Never raises."""
+    if not _NAME.match(name):
+        return Invalid(
+            "metadata.name",
+            f'"{shown(name)}" cannot begin the names of Services and Jobs',
+            f"use at most {MAX_NAME} lowercase letters, digits and dashes, a letter first",
+        )
+    try:
+        spec = Spec.model_validate(_without_nulls(raw, 0))
+        check(spec)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        # A typo makes a known field missing, too: name the typo.
+        first = next((d for d in details if d["type"] == "extra_forbidden"), details[0])
+        return _told(first)
+    except Refused as refused:
+        return Invalid(_join("spec", refused.field), refused.message, refused.remedy)
+    except (ValueError, TypeError, RecursionError, OverflowError, ArithmeticError) as error:
+        return Invalid("spec", f"cannot be read ({type(error).__name__})", "apply a valid manifest")
+    return spec
+
+
+def _told(error: ErrorDetails) -> Invalid:
+    field = _path(error["loc"])
+    last = str(error["loc"][-1]) if error["loc"] else "spec"
+    kind, ctx = error["type"], error.get("ctx", {})
+    cause = ctx.get("error")
+    if isinstance(cause, Refused):
+        return Invalid(_join(field, cause.field), cause.message, cause.remedy)
+    if kind == "missing":
+        return Invalid(field, "is missing", _MISSING.get(last, f"add {last}"))
+    if kind == "extra_forbidden":
+        return Invalid(field, "is no field of this resource", _meant(error["loc"]))
+    if kind == "literal_error":
+        return Invalid(field, f'"{shown(error["input"])}" is not known', f"write {ctx['expected']}")
+    if kind == "too_short":
+        return Invalid(field, "is empty", _MISSING.get(last, "give at least one entry"))
+    if kind in _TYPES:
+        return Invalid(field, f"{shown(error['input'])} has the wrong type", f"give {_TYPES[kind]}")
+    if kind == "string_pattern_mismatch":
+        remedy = f"write one line that matches {ctx['pattern']}"
+        return Invalid(field, f'"{shown(error["input"])}" is not accepted here', remedy)
+    message = error["msg"][:1].lower() + error["msg"][1:]
+    return Invalid(field, f"{shown(error['input'])} is not accepted here", message)
+
+
+def _meant(loc: tuple[int | str, ...]) -> str:
+    """The field that a typo most likely stands for."""
+    model: Any = Spec
+    for part in loc[:-1]:
+        if isinstance(part, int):
+            continue
+        model = next(
+            (_model(f.annotation) for f in model.model_fields.values() if f.alias == part), None
+        )
+        if model is None:
+            return "take it out"
+    known = [f.alias or n for n, f in model.model_fields.items() if n != "rollback"]
+    close = difflib.get_close_matches(str(loc[-1]), known, n=1)
+    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+
+
+def _model(annotation: Any) -> Any:
+    if hasattr(annotation, "model_fields"):
+        return annotation
+    inner = (_model(a) for a in getattr(annotation, "__args__", ()))
+    return next((m for m in inner if m is not None), None)
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    path = "spec"
+    for part in loc:
+        path += f"[{part}]" if isinstance(part, int) else f".{shown(part)}"
+    return path
+
+
+def _join(path: str, field: str) -> str:
+    if not field:
+        return path
+    return path + field if field.startswith("[") else f"{path}.{field}"
+
+
+def _without_nulls(value: Any, depth: int) -> Any:
+    """As the API server stores it: null is absent. Depth is bounded by the server's own limit."""
+    if depth > 200:
+        raise ValueError("too deep")
+    if isinstance(value, Mapping):
+        return {k: _without_nulls(v, depth + 1) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_without_nulls(v, depth + 1) for v in value]
+    return value

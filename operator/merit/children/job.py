@@ -1,0 +1,61 @@
+"""The evaluation Job, as the user wrote it, bound to one revision and one run."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from merit.api.spec import Spec
+from merit.children.workload import Object, labels, metadata
+
+DEADLINE = 3600
+BACK_OFF_LIMIT = 1
+
+
+def evaluation_job(
+    *,
+    job: str,
+    name: str,
+    namespace: str,
+    owner: Object,
+    spec: Spec,
+    revision: str,
+    short: str,
+    nonce: str,
+    stable: tuple[str, str] = ("", ""),
+) -> Object:
+    """The Job of gate 1. `stable`: revision and URI of what serves now, empty at the first."""
+    body = copy.deepcopy(dict(spec.evaluation.job))
+    body.pop("ttlSecondsAfterFinished", None)  # the report is read before anything deletes it
+    body.setdefault("activeDeadlineSeconds", DEADLINE)
+    body.setdefault("backoffLimit", BACK_OFF_LIMIT)
+    template = body.get("template") or {}
+    meta = dict(template.get("metadata") or {})
+    meta["labels"] = dict(meta.get("labels") or {}) | labels(name)
+    template["metadata"] = meta
+    pod: dict[str, Any] = template.setdefault("spec", {})
+    pod["restartPolicy"] = "Never"
+    if not pod.get("serviceAccountName"):
+        pod["automountServiceAccountToken"] = False
+    given = (
+        ("MERIT_NAME", name),
+        ("MERIT_NAMESPACE", namespace),
+        ("MERIT_REVISION", revision),
+        ("MERIT_NONCE", nonce),
+        ("MERIT_MODEL_URI", spec.model.uri),
+        ("MERIT_MODEL_VERSION", spec.model.version),
+        ("MERIT_STABLE_REVISION", stable[0]),
+        ("MERIT_STABLE_URI", stable[1]),
+    )
+    for container in pod.get("containers", ()):
+        env = list(container.get("env") or [])
+        container["env"] = env + [{"name": key, "value": value} for key, value in given]
+        container["terminationMessagePolicy"] = "File"  # log lines are no report
+    body["template"] = template
+    marks = labels(name) | {"merit.dev/stage": "evaluation", "merit.dev/candidate": short}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata(job, namespace, owner, marks),
+        "spec": body,
+    }

@@ -1,0 +1,56 @@
+"""What an event does: the projection goes into the cache, the owner's key into the queue."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from merit.cluster.cache import OURS, Cache, Key, label_key, owner_key
+
+
+class Intake:
+    """Fills the cache, wakes owners, and remembers when each kind was last proved fresh."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        wake: Callable[[Key], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._cache = cache
+        self._wake = wake
+        self._clock = clock
+        self._proved: dict[str, float] = {}
+
+    def seen(self, kind: str, obj: dict[str, Any], gone: bool = False) -> None:
+        """An event, a listed object, or the reply to a write."""
+        self.proved(kind)
+        metadata = obj["metadata"]
+        before = self._cache.get(kind, metadata.get("namespace", ""), metadata["name"])
+        if gone:
+            self.lost(kind, metadata.get("namespace", ""), metadata["name"], metadata.get("uid"))
+        elif self._cache.put(kind, obj):
+            woken = {owner_key(kind, obj)}
+            if before is not None and kind != OURS:
+                woken.add(label_key(before))  # its label may have been changed to another's
+            for key in woken - {None}:
+                assert key is not None
+                self._wake(key)
+
+    def lost(self, kind: str, namespace: str, name: str, uid: str | None) -> None:
+        """It has gone."""
+        forgotten = self._cache.drop(kind, namespace, name, uid)
+        key = owner_key(kind, forgotten) if forgotten is not None else None
+        if key is not None:
+            self._wake(key)
+
+    def proved(self, kind: str) -> None:
+        """The watch of this kind works: an event came, or a sweep agrees with the cache."""
+        self._proved[kind] = self._clock()
+
+    def silent(self, limit: float) -> list[str]:
+        """Kinds without such a proof for `limit` seconds."""
+        now = self._clock()
+        return sorted(kind for kind, at in self._proved.items() if now - at > limit)

@@ -1,0 +1,102 @@
+"""The score for "is it proven good enough?": the formula turned round, one per ladder step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from merit.evidence.counts import Counts
+from merit.evidence.rounding import number, numbers, rounded, text
+from merit.evidence.score import FLOOR, SCALE, log_bet, log_sum
+
+MEMORY = 2000.0  # requests after which stable's rate is forgotten
+PRIOR = 100.0  # requests that the first guess of stable's rate weighs
+U_LEAST, U_MOST = 0.02, 0.95
+CEILING = 600.0
+_TINY = 1e-300
+
+
+class StableRate:
+    """Stable's share of bad requests from *earlier* scrapes, forgetting over about 2,000 requests.
+
+    It begins with a guess (`prior`), because a bet must be placed before anything is known; a wrong
+    guess makes a proof slower, never wrong.
+    """
+
+    __slots__ = ("bad", "n")
+
+    def __init__(self, prior: float, state: Mapping[str, Any] | None = None) -> None:
+        self.n = PRIOR if state is None else number(state["n"])
+        self.bad = rounded(PRIOR * prior, 6) if state is None else number(state["bad"])
+
+    @property
+    def share(self) -> float:
+        """Between 0 and 1."""
+        return self.bad / self.n
+
+    def add(self, stable: Counts) -> None:
+        """Remember one more scrape; to be called after every bet of that scrape."""
+        n, bad = self.n + stable.n, self.bad + stable.bad
+        kept = min(1.0, MEMORY / n)
+        self.n, self.bad = rounded(n * kept), rounded(bad * kept, 6)
+
+    def to_status(self) -> dict[str, Any]:
+        """Two numbers as strings."""
+        return {"n": text(self.n), "bad": text(self.bad, 6)}
+
+
+class Acceptance:
+    """ "Its share is below stable's + margin" as one score per margin; 20 is a proof at 95 %.
+
+    70 % of the money bets from the start, the rest is released over ten minutes, so that one early
+    blip is forgiven. `pace` is nats per second over the last scrapes: only for the forecast.
+    """
+
+    __slots__ = ("idle", "logs", "pace", "phi")
+
+    def __init__(self, steps: int, *, phi: float, state: Mapping[str, Any] | None = None) -> None:
+        self.phi = phi
+        if state is None:
+            self.idle = 0.3
+            self.logs = [rounded(math.log(1 - self.idle))] * steps
+            self.pace = [0.0] * steps
+        else:
+            self.idle = number(state["idle"])
+            self.logs = numbers(state["logs"], steps)
+            self.pace = numbers(state["pace"], steps)
+
+    def update(
+        self,
+        candidate: Counts,
+        stable: Counts,
+        *,
+        seconds: float,
+        margins: Sequence[float],
+        p: float,
+        memory: float,
+    ) -> None:
+        """One scrape. `p`: stable's share before it; `memory`: seconds that pace averages over."""
+        release = min(1.0, seconds / SCALE)
+        start = math.log(self.idle * release + _TINY)
+        self.idle = rounded(self.idle * (1 - release), 6)
+        keep = min(1.0, seconds / memory)
+        for i, m in enumerate(margins):
+            u = min(U_MOST, max(U_LEAST, p / (p + m)))
+            gain = log_bet(u, 1.0, m, candidate, stable) / self.phi
+            moved = max(FLOOR, min(CEILING, gain)) / seconds if seconds > 0 else 0.0
+            self.pace[i] = rounded(self.pace[i] + (moved - self.pace[i]) * keep, 4)
+            value = log_sum((self.logs[i], start)) + gain
+            self.logs[i] = rounded(max(FLOOR, min(CEILING, value)))
+
+    def log_e(self, step: int) -> float:
+        """ln of the score for entering this ladder step."""
+        return log_sum((self.logs[step], math.log(self.idle + _TINY)))
+
+    def to_status(self) -> dict[str, Any]:
+        """Two numbers per step and one more, as strings."""
+        return {
+            "logs": [text(value) for value in self.logs],
+            "pace": [text(value, 4) for value in self.pace],
+            "idle": text(self.idle, 6),
+        }

@@ -1,0 +1,33 @@
+"""How state goes through JSON: decimal strings, rounded before use, so restoring is exact."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def rounded(value: float, digits: int = 3) -> float:
+    """The float that `text` would be read back as; never -0.0."""
+    return round(value, digits) + 0.0
+
+
+def text(value: float, digits: int = 3) -> str:
+    """The shortest decimal string of a rounded value."""
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".") if value else "0"
+
+
+def number(value: Any) -> float:
+    """A finite number from a string or a number of status. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("not a number")
+    result = float(value)
+    if not math.isfinite(result):
+        raise ValueError("not a finite number")
+    return result
+
+
+def numbers(values: Any, length: int) -> list[float]:
+    """So many finite numbers. Raises ValueError."""
+    if not isinstance(values, list) or len(values) != length:
+        raise ValueError(f"not a list of {length} numbers")
+    return [number(value) for value in values]

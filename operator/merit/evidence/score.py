@@ -1,0 +1,114 @@
+"""One formula, and the score for "is it worse?" (rollback).
+
+A score starts at 1 and is kept as its natural logarithm. While the arm is *not* worse, the score
+reaches 1/alpha with probability at most alpha, however often and whenever one looks: that is what
+lets the operator act on the first convincing scrape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from merit.evidence.counts import Counts
+from merit.evidence.rounding import number, numbers, rounded, text
+
+BETS = (1.4, 2.0, 3.5, 7.0, 18.0, 50.0)  # sizes of defect that are bet on, as ratios
+FINE_BETS = (1.03, 1.07, 1.15, 1.3, 1.6)  # where bad requests are common, big bets only lose
+SCALE = 600.0  # seconds over which late-start money is released
+ON_CHANGE = 0.2  # share of the money left that a change of weight releases
+FLOOR = -600.0  # no score is remembered as worse than this, and exp() stays defined
+_TINY = 1e-300
+
+
+def log_sum(values: Sequence[float]) -> float:
+    """ln of the sum of exponentials, without overflow. `values` must not be empty."""
+    top = max(values)
+    return top + math.log(sum(math.exp(value - top) for value in values))
+
+
+def log_mean(values: Sequence[float]) -> float:
+    """ln of the average of scores given as logarithms: valid under any dependence."""
+    return log_sum(values) - math.log(len(values))
+
+
+def log_bet(u: float, r: float, d: float, candidate: Counts, stable: Counts) -> float:
+    """Nats that one scrape brings to the bet `u` about "candidate's share <= r * stable's + d".
+
+    u > 1 bets that it is worse, u < 1 that it is not worse by d. Without traffic there is no
+    evidence: 0.
+    """
+    if candidate.n <= 0 or (r > 0 and stable.n <= 0):
+        return 0.0
+    if r == 0:
+        return candidate.bad * math.log(u) - d * candidate.n * (u - 1)
+    ratio = r * candidate.n / stable.n
+    if u > 1:
+        u = min(
+            u, 1 + 0.9 / ratio
+        )  # stable's factor stays positive; depends on n alone: still fair
+    step = u - 1
+    return (
+        candidate.bad * math.log(u)
+        + stable.bad * math.log1p(-ratio * step)
+        - d * candidate.n * step
+    )
+
+
+class Evidence:
+    """ "Is it worse than r * stable + d?" as a score over a few bets, with late-start money.
+
+    `phi` >= 1 divides every gain or loss: requests come in bursts. `burst` is the most nats that a
+    bet may gain at once, `refill` how many it earns back per second.
+    """
+
+    __slots__ = ("allow", "bets", "burst", "d", "idle", "logs", "phi", "r", "refill")
+
+    def __init__(
+        self,
+        r: float,
+        d: float,
+        *,
+        phi: float,
+        burst: float,
+        refill: float,
+        bets: Sequence[float] = BETS,
+        state: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.r, self.d, self.phi, self.bets = r, d, phi, bets
+        self.burst, self.refill = rounded(burst), refill
+        if state is None:
+            self.idle = 0.5
+            self.logs = [rounded(math.log(1 - self.idle))] * len(bets)
+            self.allow = [self.burst] * len(bets)
+        else:
+            self.idle = number(state["idle"])
+            self.logs = numbers(state["logs"], len(bets))
+            self.allow = numbers(state["allow"], len(bets))
+
+    def update(
+        self, candidate: Counts, stable: Counts, *, seconds: float, weight_changed: bool = False
+    ) -> None:
+        """Turn the requests of the last `seconds` into evidence."""
+        release = min(1.0, max(seconds / SCALE, ON_CHANGE if weight_changed else 0.0))
+        start = math.log(self.idle * release + _TINY)
+        self.idle = rounded(self.idle * (1 - release), 6)
+        earned = self.refill * seconds
+        for i, u in enumerate(self.bets):
+            nats = log_bet(u, self.r, self.d, candidate, stable) / self.phi
+            gain = min(self.allow[i], nats)
+            self.allow[i] = rounded(min(self.burst, self.allow[i] - max(gain, 0.0) + earned))
+            self.logs[i] = rounded(max(FLOOR, log_sum((self.logs[i], start)) + gain))
+
+    def log_e(self) -> float:
+        """ln of the score."""
+        return log_sum((log_mean(self.logs), math.log(self.idle + _TINY)))
+
+    def to_status(self) -> dict[str, Any]:
+        """Two numbers per bet and one more, as strings."""
+        return {
+            "logs": [text(value) for value in self.logs],
+            "allow": [text(value) for value in self.allow],
+            "idle": text(self.idle, 6),
+        }

@@ -1,0 +1,114 @@
+"""Asks Prometheus over HTTP, and turns every way of failing into a reason."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import requests
+from prometheus_api_client import PrometheusApiClientException, PrometheusConnect
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from merit.metrics.answer import Answer, parse
+
+LARGEST = 32 * 1024 * 1024  # bytes of one answer
+DEADLINE = 8.0  # seconds for one query, however slowly the bytes trickle
+THREADS = 10
+
+
+class _Refused(requests.exceptions.RequestException):
+    """An answer that is not read: a redirect, too large, too slow."""
+
+
+class Prometheus:
+    """One Prometheus server. It retries nothing: the next tick is the retry.
+
+    `url`: as in http://prometheus.monitoring:9090. `timeout`: seconds between two bytes.
+    `headers`, `ca_file`, `token_file` (read anew for each query): how to get in.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float = 5.0,
+        headers: Mapping[str, str] | None = None,
+        ca_file: str = "",
+        token_file: str = "",
+    ) -> None:
+        self._token_file = token_file
+        self._kept = threading.local()
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy and no .netrc that nobody declared
+        self._session.headers.update(headers or {})
+        self._session.verify = ca_file or True
+        self._session.hooks["response"].append(self._read)
+        url = url.rstrip("/")
+        self._connect = PrometheusConnect(
+            url=url, session=self._session, retry=Retry(total=0), timeout=timeout
+        )
+        # The constructor mounted a pool of its own size: ours must fit the threads.
+        self._session.mount(url, HTTPAdapter(max_retries=Retry(total=0), pool_maxsize=THREADS))
+        self._pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="prometheus")
+
+    async def instant(self, query: str, at: float | None = None) -> Answer:
+        """The answer at `at` (Unix seconds; None: now), parsed in a thread. Never raises."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(DEADLINE):
+                return await loop.run_in_executor(self._pool, self._ask, query, at)
+        except TimeoutError:
+            return Answer(reason="MetricsLost", message=f"no answer within {DEADLINE:.0f}s")
+
+    def close(self) -> None:
+        """Give up the connections; running queries end by their own time limit."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._connect.close()
+
+    def _ask(self, query: str, at: float | None) -> Answer:
+        self._kept.body = None
+        self._kept.until = time.monotonic() + DEADLINE
+        try:
+            if self._token_file:
+                with open(self._token_file, encoding="utf-8") as file:
+                    self._session.headers["Authorization"] = f"Bearer {file.read().strip()}"
+            params = {} if at is None else {"time": f"{at:.3f}"}
+            self._connect.custom_query(query, params=params)
+        except requests.exceptions.Timeout:
+            return Answer(reason="MetricsLost", message="Prometheus did not answer in time")
+        except _Refused as refused:
+            return Answer(reason="MetricsLost", message=str(refused))
+        except (requests.exceptions.RequestException, OSError) as error:
+            kind = type(error).__name__
+            return Answer(reason="MetricsLost", message=f"Prometheus is unreachable ({kind})")
+        except PrometheusApiClientException as error:
+            return Answer(reason="MetricsLost", message=f"Prometheus refused: {str(error)[:160]}")
+        except (ValueError, KeyError, TypeError):
+            return Answer(reason="MetricsLost", message="the answer is not one of Prometheus")
+        return parse(self._kept.body)
+
+    def _read(self, response: requests.Response, *_: Any, **__: Any) -> None:
+        """Reads the body itself, within bounds, before the library does so without any."""
+        if response.is_redirect:
+            response.close()
+            raise _Refused("Prometheus answered with a redirect, which is not followed")
+        chunks, size = [], 0
+        for chunk in response.iter_content(65536):
+            size += len(chunk)
+            if size > LARGEST:
+                response.close()
+                raise _Refused(f"the answer is larger than {LARGEST // 1024 // 1024} MiB")
+            if time.monotonic() > self._kept.until:
+                response.close()
+                raise _Refused(f"no complete answer within {DEADLINE:.0f}s")
+            chunks.append(chunk)
+        response._content = b"".join(chunks)
+        if response.status_code == 200:
+            # The library returns `data.result` only; warnings and the type are in the body.
+            self._kept.body = json.loads(response._content)

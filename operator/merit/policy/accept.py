@@ -1,0 +1,96 @@
+"""Declared content becomes a candidate; newer content supersedes it; edited bars judge anew."""
+
+from __future__ import annotations
+
+from merit.api.spec import Spec
+from merit.api.status import Candidate, FlowStage
+from merit.policy.decision import Accept, Decision, Note
+from merit.policy.observed import Observed
+from merit.policy.remember import decided, dropped, judged_anew, rejection
+from merit.policy.times import stamp
+
+
+def supersede(seen: Observed, now: float) -> Decision | None:
+    """A candidate that is not what is declared any more: exposure to 0 first, then it goes."""
+    candidate, identity = seen.status.candidate, seen.identity
+    if candidate is None or identity is None or candidate.revision == identity.revision:
+        return None
+    if candidate.weight > 0:
+        out = candidate.model_copy(update={"weight": 0, "superseded": True})
+        status = decided(
+            seen.status.model_copy(update={"candidate": out}),
+            f"{candidate.short} {candidate.weight}% -> 0%",
+            "newer content is declared",
+            now,
+        )
+        note = Note("Superseded", f"version {candidate.version} gives way to newer content")
+        return Decision(status, notes=(note,), decisive_status=True, urgent=True)
+    if candidate.short in seen.route.weights:
+        return Decision(seen.status, again=1.0, urgent=True)  # converge takes it out first
+    return Decision(dropped(seen.status, now), decisive_status=True)
+
+
+def judge_anew(seen: Observed, now: float) -> Decision | None:
+    """Only what judges was edited: the content stays where it is, under its new bars."""
+    identity, candidate, stable = seen.identity, seen.status.candidate, seen.status.stable
+    if identity is None:
+        return None
+    if candidate is not None and candidate.revision == identity.revision:
+        if candidate.policy == identity.policy:
+            return None
+        if identity.key not in seen.accepted:
+            return Decision(seen.status, actions=(Accept(),))
+        again = candidate.model_copy(update={"policy": identity.policy, "since": stamp(now)})
+        return Decision(
+            decided(
+                seen.status.model_copy(update={"candidate": again, "analysis": None}),
+                f"{candidate.short} is judged anew",
+                "the bars were edited",
+                now,
+            ),
+            decisive_status=True,
+        )
+    if candidate is None and stable is not None and stable.revision == identity.revision:
+        if stable.policy == identity.policy:
+            return None
+        if identity.key not in seen.accepted:
+            return Decision(seen.status, actions=(Accept(),))
+        return Decision(judged_anew(seen.status, identity.policy, now), decisive_status=True)
+    return None
+
+
+def take_up(seen: Observed, now: float) -> Decision | None:
+    """New content, not rejected under its policies: it enters the flow at the first gate."""
+    identity, status = seen.identity, seen.status
+    if identity is None or not isinstance(seen.spec, Spec) or status.candidate is not None:
+        return None
+    if status.stable is not None and status.stable.revision == identity.revision:
+        return None
+    if rejection(status, identity) is not None:
+        return None
+    if identity.key not in seen.accepted:
+        return Decision(status, actions=(Accept(),))
+    modes = len(seen.spec.failure_modes)
+    candidate = Candidate(
+        revision=identity.revision,
+        short=identity.short,
+        policy=identity.policy,
+        version=seen.spec.model.version,
+        stage="Evaluation",
+        since=stamp(now),
+    )
+    declared = FlowStage(
+        stage="Declared",
+        verdict="Good",
+        reason="Accepted",
+        at=stamp(now),
+        message=f"goal, owner, constraints, {modes} failure mode{'s' * (modes != 1)}",
+    )
+    status = status.model_copy(
+        update={"candidate": candidate, "flow": (declared,), "analysis": None}
+    )
+    return Decision(
+        decided(status, f"{identity.short} accepted", f"version {candidate.version}", now),
+        notes=(Note("Accepted", f"version {candidate.version} is revision {identity.short}"),),
+        decisive_status=True,
+    )

@@ -1,0 +1,133 @@
+"""What a decision may ask for. Effects are data; the reconciler carries them out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from merit.api.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Record the declared spec as an immutable ControllerRevision, after a strict dry-run."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureArm:
+    """Deployment and Service of a revision stand as its record says; `replicas` through scale."""
+
+    key: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveArm:
+    """Delete a revision's Deployment and Service; only when it has no traffic and is not kept."""
+
+    short: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetTraffic:
+    """The route and the Service `<name>`. Decisive.
+
+    `weights`: percent per revision's 8 characters, adding up to 100; arms without weight are not
+    named. `key` names the accepted spec whose route is rendered. `check_ready` lists arms whose
+    ready endpoints are read afresh from the API server before the write, which is given up if one
+    has none: a weight is never raised on a stale view.
+    """
+
+    weights: Mapping[str, int]
+    key: str
+    serves: str
+    check_ready: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunJob:
+    """Start the gate's Job of that name, unless it exists."""
+
+    key: str
+    stage: str
+    name: str
+    nonce: str
+    stable_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveJob:
+    """Delete a Job whose verdict is on record."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write the immutable record of a finished stage run. Its Job goes in a later pass."""
+
+    name: str
+    job: str
+    content: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class WritePin:
+    """Apply `spec.rollback`, all of it. Decisive."""
+
+    pin: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ClearPin:
+    """Remove `spec.rollback`: Git has moved on, or the verdict was taken back. Decisive."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteLedger:
+    """Write the ConfigMap `<name>-ledger`; after traffic has moved, may fail without harm."""
+
+    content: Mapping[str, str]
+
+
+Action = (
+    Accept
+    | EnsureArm
+    | RemoveArm
+    | SetTraffic
+    | RunJob
+    | Record
+    | RemoveJob
+    | WritePin
+    | ClearPin
+    | WriteLedger
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An Event, on a transition only. `warning` tells its type."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer of one pass.
+
+    `status`: as it should stand. `actions` come first, status after them. `decisive_status`: the
+    status itself is this pass's decisive write (a verdict, a step, the ledger); `actions` then hold
+    nothing decisive, and the next pass follows at once. `fallback`: what to do if that status
+    cannot be written within 2 s (a rollback moves traffic all the same). `again`: seconds until
+    the next look without an event; None means events alone. `urgent`: belongs in the safety lane.
+    """
+
+    status: Status
+    actions: tuple[Action, ...] = ()
+    notes: tuple[Note, ...] = ()
+    decisive_status: bool = False
+    fallback: SetTraffic | None = None
+    again: float | None = None
+    urgent: bool = False

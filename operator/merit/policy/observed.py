@@ -1,0 +1,151 @@
+"""What a decision is made from: one immutable view of everything that matters about one object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from merit.api.hashing import Identity
+from merit.api.spec import Pin, Spec
+from merit.api.status import Status
+from merit.api.validation import Invalid
+from merit.evidence.constants import Constants
+from merit.evidence.cost import PriceBook
+from merit.evidence.counts import NoSample, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An accepted spec, as its ControllerRevision recorded it.
+
+    `name`: of the ControllerRevision, `<name>-<rev8>-<pol8>`. `serving` are the rendered children
+    (Deployment, Service), re-applied as they were recorded, never rendered anew.
+    """
+
+    name: str
+    identity: Identity
+    spec: Spec
+    deployment: dict[str, object]
+    service: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What Kubernetes says of one revision's pods, from the cache.
+
+    `exists`: its Deployment is there. `desired`, `ready`: pods. `down` counts pods that can serve
+    nobody by their own fault (crash loop, OOM kill); `blocked` names what the platform lacks for
+    them (ImagePull, Unschedulable, Quota), empty if nothing. `in_sync`: Deployment and Service stand
+    as recorded. `deadline_exceeded`: never became ready within progressDeadlineSeconds.
+    """
+
+    short: str
+    exists: bool = False
+    in_sync: bool = False
+    desired: int = 0
+    ready: int = 0
+    restarts: int = 0
+    down: int = 0
+    blocked: str = ""
+    deadline_exceeded: bool = False
+    detail: str = ""
+    image_digests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The HTTPRoute: the weight of each revision's 8 characters, and what the gateway said of it."""
+
+    exists: bool = False
+    in_sync: bool = True
+    weights: Mapping[str, int] = field(default_factory=dict)
+    accepted: bool | None = None
+    reason: str = ""
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """A gate's Job. `message` is the termination message of its newest terminated pod, if any."""
+
+    name: str
+    exists: bool = False
+    finished: bool = False
+    succeeded: bool = False
+    message: str | None = None
+    exit_code: int | None = None
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A live signal over the last minute: `share` of bad requests among `n`, `value` for people."""
+
+    share: float
+    n: int
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The ConfigMap `<name>-ledger`, read when an object without status is first seen."""
+
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What the operator's configuration says for this object.
+
+    `source`: the metrics source in use, empty if the configuration has none. `per_pod`: it gives
+    per-pod counts. `tick`: seconds between two looks while a candidate is exposed. `live_tick`: the
+    same for a live revision. `prices`: the price book, None if there is none.
+    """
+
+    source: str = ""
+    per_pod: bool = False
+    tick: float = 5.0
+    live_tick: float = 15.0
+    constants: Constants = Constants()
+    prices: PriceBook | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything `decide` may look at. No field is fetched later; no clock is read.
+
+    `spec` is what is declared, or why it cannot be accepted; `accepted` maps `<rev8>-<pol8>` to the
+    recorded specs; `sample` is the newest look at Prometheus, None when nothing needs one;
+    `idle` tells for each leaving arm whether the gateway sends it nothing any more;
+    `pin_is_ours`: field manager `merit` applied it; `pin_is_foreign`: another applier owns it.
+    `refused` is the API server's own sentence about a child, from a strict dry-run.
+    """
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    spec: Spec | Invalid
+    identity: Identity | None
+    status: Status
+    seen_before: bool
+    deleting: bool = False
+    accepted: Mapping[str, Accepted] = field(default_factory=dict)
+    pin: Pin | None = None
+    pin_is_ours: bool = True
+    pin_is_foreign: bool = False
+    ledger: Ledger | None = None
+    ledger_in_sync: bool = True
+    arms: Mapping[str, Arm] = field(default_factory=dict)
+    route: Route = Route()
+    service_selects: str | None = None
+    service_foreign: bool = False
+    job: JobRun | None = None
+    sample: Sample | NoSample | None = None
+    idle: Mapping[str, bool] = field(default_factory=dict)
+    refused: Invalid | None = None
+    conflict: str = ""
+    jobs: tuple[str, ...] = ()
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    tuning: Tuning = Tuning()

@@ -1,0 +1,148 @@
+"""How status remembers: the flow, the ledger, what was promoted, the last decisions. All bounded."""
+
+from __future__ import annotations
+
+from merit.api.hashing import Identity
+from merit.api.status import (
+    Candidate,
+    DecisionLine,
+    FlowStage,
+    Leaving,
+    Promotion,
+    Rejection,
+    Revision,
+    Stage,
+    Status,
+)
+from merit.policy.times import seconds, stamp
+from merit.policy.verdict import Verdict
+
+LEDGER_SIZE = 10
+DECISIONS = 10
+DRAIN = 30.0  # an arm keeps its pods so long after its traffic: Accepted is not programmed (C5)
+_ORDER = ("Declared", "Evaluation", "Feasibility", "Rollout", "Live")
+
+
+def told(status: Status, stage: str, verdict: Verdict, now: float, record: str = "") -> Status:
+    """The flow with this stage's verdict; its time moves only when the verdict does."""
+    old = next((s for s in status.flow if s.stage == stage), None)
+    same = old is not None and (old.verdict, old.reason) == (verdict.kind, verdict.reason)
+    entry = FlowStage.model_validate(
+        {
+            "stage": stage,
+            "verdict": verdict.kind,
+            "reason": verdict.reason,
+            "at": old.at if same and old else stamp(now),
+            "record": record or (old.record if old else ""),
+            "message": verdict.message,
+        }
+    )
+    kept = [s for s in status.flow if s.stage != stage]
+    flow = sorted([*kept, entry], key=lambda s: _ORDER.index(s.stage))
+    return status.model_copy(update={"flow": tuple(flow)})
+
+
+def decided(status: Status, what: str, why: str, now: float) -> Status:
+    """One more line in the history of decisions, newest first."""
+    line = DecisionLine(at=stamp(now), what=what, why=why)
+    return status.model_copy(update={"decisions": (line, *status.decisions)[:DECISIONS]})
+
+
+def rejection(status: Status, identity: Identity) -> Rejection | None:
+    """The ledger's entry that forbids this content under the policy it is declared with now."""
+    return next(
+        (
+            entry
+            for entry in status.rejected
+            if entry.revision == identity.revision
+            and entry.policy == identity.stage_policy(entry.stage)
+        ),
+        None,
+    )
+
+
+def reject(
+    status: Status, identity: Identity, stage: Stage, verdict: Verdict, version: str, now: float
+) -> Status:
+    """The ledger with this content, and no candidate any more: its arm begins to leave."""
+    entry = Rejection(
+        revision=identity.revision,
+        stage=stage,
+        policy=identity.stage_policy(stage),
+        reason=verdict.reason,
+        at=stamp(now),
+        evidence=verdict.message,
+        version=version,
+    )
+    others = tuple(
+        e for e in status.rejected if (e.revision, e.stage) != (entry.revision, entry.stage)
+    )
+    status = status.model_copy(update={"rejected": (entry, *others)[:LEDGER_SIZE]})
+    return dropped(status, now)
+
+
+def dropped(status: Status, now: float) -> Status:
+    """No candidate: an arm that has pods keeps them until nothing can be on its way to it."""
+    candidate = status.candidate
+    if candidate is None:
+        return status
+    update: dict[str, object] = {"candidate": None, "analysis": None}
+    if candidate.stage not in ("Evaluation", "Feasibility"):
+        update["leaving"] = leaving_with(status, candidate.short, now, now + DRAIN)
+    return status.model_copy(update=update)
+
+
+def leaving_with(status: Status, short: str, now: float, until: float) -> tuple[Leaving, ...]:
+    """The leaving arms with this one; an older predecessor is no longer kept warm beside it."""
+    others = tuple(
+        arm.model_copy(update={"until": stamp(min(seconds(arm.until), now + DRAIN))})
+        for arm in status.leaving
+        if arm.short != short
+    )
+    return (Leaving(short=short, since=stamp(now), until=stamp(until)), *others)
+
+
+def promoted(status: Status, candidate: Candidate, keep_warm: float, now: float) -> Status:
+    """The candidate is the stable revision; the one before it stays warm for `keep_warm` seconds."""
+    at = stamp(now)
+    revision = Revision(
+        revision=candidate.revision,
+        short=candidate.short,
+        policy=candidate.policy,
+        version=candidate.version,
+        promoted_at=at,
+    )
+    update: dict[str, object] = {
+        "stable": revision,
+        "candidate": None,
+        "analysis": None,
+        "promoted": _promotions(status, revision, at),
+    }
+    if status.stable is not None and status.stable.short != candidate.short:
+        update["leaving"] = leaving_with(status, status.stable.short, now, now + keep_warm)
+    return status.model_copy(update=update)
+
+
+def _promotions(status: Status, revision: Revision, at: str) -> tuple[Promotion, ...]:
+    entry = Promotion(
+        revision=revision.revision,
+        short=revision.short,
+        policy=revision.policy,
+        version=revision.version,
+        at=at,
+    )
+    others = (p for p in status.promoted if (p.short, p.policy) != (entry.short, entry.policy))
+    return (entry, *others)[:LEDGER_SIZE]
+
+
+def judged_anew(status: Status, policy: str, now: float) -> Status:
+    """The stable revision under a new policy: a new record, which counts as promoted (A4)."""
+    assert status.stable is not None
+    stable = status.stable.model_copy(update={"policy": policy})
+    promotions = _promotions(status, stable, stamp(now))
+    return status.model_copy(update={"stable": stable, "promoted": promotions})
+
+
+def was_promoted(status: Status, identity: Identity) -> bool:
+    """This content passed its gates under this policy before."""
+    return any((p.short, p.policy) == (identity.short, identity.policy) for p in status.promoted)

@@ -1,0 +1,162 @@
+"""From projections of the cache to the facts that decisions are made from. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from merit.api.names import ANNOTATION_HASH, LABEL_REVISION
+from merit.policy.observed import Accepted, Arm, JobRun, Route
+from merit.traffic.gateway_api import answer_of, weights_of
+
+Object = Mapping[str, Any]
+_PULL = {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"}
+
+
+def owned_by(obj: Object, uid: str) -> bool:
+    """Whether the object is a child of the resource with this uid."""
+    return any(o.get("uid") == uid for o in obj["metadata"].get("ownerReferences") or ())
+
+
+def applied(obj: Object | None) -> str:
+    """The hash of what was applied last, or nothing."""
+    return str(((obj or {}).get("metadata", {}).get("annotations") or {}).get(ANNOTATION_HASH, ""))
+
+
+def _matches(obj: Object | None, rendered: Object) -> bool:
+    return obj is not None and applied(obj) == applied(rendered)
+
+
+def arm_facts(
+    short: str,
+    deployment: Object | None,
+    service: Object | None,
+    pods: Iterable[Object],
+    accepted: Accepted | None,
+) -> Arm:
+    """What Kubernetes says of one revision's pods."""
+    if deployment is None:
+        return Arm(short=short)
+    mine = [p for p in pods if (p["metadata"].get("labels") or {}).get(LABEL_REVISION) == short]
+    alive = [p for p in mine if not p["metadata"].get("deletionTimestamp")]
+    down = [d for p in alive if (d := _down(p))]
+    blocked = next((b for p in alive if (b := _blocked(p))), "") or _quota(deployment)
+    detail = down[0] if down else _progress(deployment)
+    return Arm(
+        short=short,
+        exists=True,
+        in_sync=accepted is None
+        or (
+            _matches(deployment, accepted.deployment) and _matches(service, accepted.service)
+        ),
+        desired=int((deployment.get("spec") or {}).get("replicas", 1)),
+        ready=sum(_is_true(p, "Ready") for p in alive),
+        restarts=sum(_restarts(p) for p in alive),
+        down=len(down),
+        blocked=blocked,
+        deadline_exceeded=bool(_progress(deployment)),
+        detail=detail,
+    )
+
+
+def _is_true(pod: Object, condition: str) -> bool:
+    return any(
+        c.get("type") == condition and c.get("status") == "True"
+        for c in (pod.get("status") or {}).get("conditions") or ()
+    )
+
+
+def _containers(pod: Object) -> list[Object]:
+    status = pod.get("status") or {}
+    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+
+
+def _restarts(pod: Object) -> int:
+    return sum(int(c.get("restartCount", 0)) for c in _containers(pod))
+
+
+def _down(pod: Object) -> str:
+    """How this pod fails by its own fault, or nothing."""
+    for container in _containers(pod):
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        last = (container.get("lastState") or {}).get("terminated") or {}
+        if waiting.get("reason") == "CrashLoopBackOff":
+            code = last.get("exitCode", "?")
+            return f"crash loop (exit code {code}, {container.get('restartCount', 0)} restarts)"
+        if last.get("reason") == "OOMKilled" and not container.get("ready"):
+            return "out of memory"
+    return ""
+
+
+def _blocked(pod: Object) -> str:
+    """What the platform lacks for this pod: never the model's fault."""
+    for container in _containers(pod):
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") in _PULL:
+            return f"image cannot be pulled: {str(waiting.get('message', ''))[:160]}"
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            return f"unschedulable: {str(condition.get('message', ''))[:160]}"
+    return ""
+
+
+def _quota(deployment: Object) -> str:
+    for condition in (deployment.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+            return f"pods are refused: {str(condition.get('message', ''))[:160]}"
+    return ""
+
+
+def _progress(deployment: Object) -> str:
+    for condition in (deployment.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "Progressing" and condition.get("status") == "False":
+            return f"never became ready: {str(condition.get('message', ''))[:160]}"
+    return ""
+
+
+def route_facts(route: Object | None, uid: str) -> Route:
+    """The route as it stands, and what the gateway said of it."""
+    if route is None:
+        return Route()
+    if not owned_by(route, uid):
+        return Route(exists=True, foreign=True)
+    accepted, reason = answer_of(route)
+    return Route(exists=True, weights=weights_of(route), accepted=accepted, reason=reason)
+
+
+def job_facts(name: str, job: Object | None, pods: Iterable[Object]) -> JobRun:
+    """A gate's Job, with the message of its newest terminated pod."""
+    if job is None:
+        return JobRun(name=name)
+    ended = {
+        c.get("type"): c
+        for c in (job.get("status") or {}).get("conditions") or ()
+        if c.get("status") == "True"
+    }
+    message, code, why = _termination(name, pods)
+    failed = ended.get("Failed") or {}
+    return JobRun(
+        name=name,
+        exists=True,
+        finished="Complete" in ended or "Failed" in ended,
+        succeeded="Complete" in ended,
+        message=message,
+        exit_code=code,
+        reason=why or str(failed.get("reason", "")),
+        detail=str(failed.get("message", ""))[:256],
+    )
+
+
+def _termination(name: str, pods: Iterable[Object]) -> tuple[str | None, int | None, str]:
+    ended: list[tuple[str, Object]] = []
+    for pod in pods:
+        if (pod["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-name") != name:
+            continue
+        for container in (pod.get("status") or {}).get("containerStatuses") or ():
+            terminated = (container.get("state") or {}).get("terminated")
+            if terminated:
+                ended.append((str(terminated.get("finishedAt", "")), terminated))
+    if not ended:
+        return None, None, ""
+    newest = max(ended, key=lambda pair: (pair[0], bool(pair[1].get("message"))))[1]
+    return newest.get("message"), newest.get("exitCode"), str(newest.get("reason", ""))

@@ -1,0 +1,185 @@
+"""Wrong manifests: what is wrong, how a good one gets there, the field, a word of the remedy.
+
+`crd`: whether the API server refuses it by itself; else the operator does, as InvalidSpec.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.api.manifests import put
+
+
+class Wrong(NamedTuple):
+    """`field`: begins the path that is named; `remedy`: stands in the remedy of our sentence."""
+
+    title: str
+    manifest: dict[str, Any]
+    field: str
+    remedy: str
+    crd: bool = True
+
+
+_POD = "spec.serving.template.spec"
+_SIDECAR = {"name": "sidecar", "image": "s:1"}
+_SERVER = {"name": "server", "image": "s:1", "readinessProbe": {"tcpSocket": {"port": 8080}}}
+_HASH = "h1:" + "0" * 64
+_PIN = {
+    "fromRevision": _HASH,
+    "fromStage": "Rollout",
+    "fromPolicy": _HASH,
+    "toRevision": _HASH,
+    "reason": "ErrorsBreached",
+    "message": "errors 6% > 1%",
+    "at": "2026-11-23T01:02:03Z",
+}
+_BAR = "spec.evaluation.bars"
+_GATEWAY = "spec.rollout.route.gateway"
+_REPLICAS = "spec.constraints.scale.replicas"
+
+WRONG = [
+    Wrong("a typo in a field", put("spec.rollout.step", [1]), "spec.rollout.step", "steps"),
+    Wrong("no goal", put("spec.goal", ...), "spec.goal", "objective"),
+    Wrong("no owner", put("spec.owner", ...), "spec.owner", "contact"),
+    Wrong("no constraints", put("spec.constraints", ...), "spec.constraints", "errors"),
+    Wrong("no failure modes", put("spec.failureModes", ...), "spec.failureModes", "signal"),
+    Wrong(
+        "no rollback policy", put("spec.rollbackPolicy", ...), "spec.rollbackPolicy", "automatic"
+    ),
+    Wrong("empty constraints", put("spec.constraints", {}), "spec.constraints", "errors"),
+    Wrong("empty failure modes", put("spec.failureModes", []), "spec.failureModes", "signal"),
+    Wrong("no percentile", put("spec.constraints.latency", {}), "spec.constraints.latency", "p99"),
+    Wrong(
+        "a duration in days",
+        put("spec.rollout.minDuration", "1d"),
+        "spec.rollout.minDuration",
+        "24h",
+    ),
+    Wrong(
+        "a latency of nothing",
+        put("spec.constraints.latency.p99", "0s"),
+        "spec.constraints.latency.p99",
+        "more than 0",
+    ),
+    Wrong(
+        "a share above 100%",
+        put("spec.constraints.errors.max", "150%"),
+        "spec.constraints.errors.max",
+        "percentage",
+    ),
+    Wrong(
+        "a share as a number",
+        put("spec.constraints.errors.max", 0.01),
+        "spec.constraints.errors.max",
+        "percentage",
+    ),
+    Wrong(
+        "a confidence of 100%",
+        put("spec.rollout.confidence", "100%"),
+        "spec.rollout.confidence",
+        "99%",
+    ),
+    Wrong("steps that fall", put("spec.rollout.steps", [5, 1]), "spec.rollout.steps", "increase"),
+    Wrong("steps that stay", put("spec.rollout.steps", [5, 5]), "spec.rollout.steps", "increase"),
+    Wrong("a step above 100", put("spec.rollout.steps", [1, 101]), "spec.rollout.steps", "100"),
+    Wrong(
+        "a minimum above the default maximum",
+        put("spec.rollout.minDuration", "2h"),
+        "spec.rollout",
+        "maxDuration",
+    ),
+    Wrong(
+        "no readiness probe on the server",
+        put(f"{_POD}.containers.0.readinessProbe", ...),
+        f"{_POD}.containers[0].readinessProbe",
+        "readinessProbe",
+        crd=False,
+    ),
+    Wrong(
+        "two containers and none with the port",
+        put(f"{_POD}.containers", [_SERVER, _SIDECAR]),
+        "spec.serving.port",
+        "containerPort",
+        crd=False,
+    ),
+    Wrong("no containers", put(f"{_POD}.containers", []), _POD, "PodTemplateSpec", crd=False),
+    Wrong(
+        "a variable that the operator sets",
+        put(f"{_POD}.containers.0.env", [{"name": "MERIT_MODEL_URI", "value": "x"}]),
+        f"{_POD}.containers[0].env[0].name",
+        "MERIT_",
+        crd=False,
+    ),
+    Wrong(
+        "a failure mode whose signal has no bound",
+        put("spec.constraints.cost", ..., put("spec.failureModes.0.signal", "cost")),
+        "spec.failureModes",
+        "constraints.cost",
+    ),
+    Wrong(
+        "a failure mode with a signal nobody knows",
+        put("spec.failureModes.0.signal", "mood"),
+        "spec.failureModes[0].signal",
+        "latency",
+    ),
+    Wrong(
+        "two failure modes of one name",
+        put("spec.failureModes.0.name", "errors"),
+        "spec.failureModes",
+        "name",
+    ),
+    Wrong("a name too long", put("metadata.name", "a" * 41), "metadata.name", "40"),
+    Wrong("a name with a dot", put("metadata.name", "fraud.scorer"), "metadata.name", "dashes"),
+    Wrong("more replicas at least than at most", put(f"{_REPLICAS}.min", 9), _REPLICAS, "max"),
+    Wrong("no replicas", put(f"{_REPLICAS}.min", 0), f"{_REPLICAS}.min", "greater"),
+    Wrong("a bar without a bound", put(f"{_BAR}.0.min", ...), f"{_BAR}[0]", "max"),
+    Wrong("a bar that nothing meets", put(f"{_BAR}.0.max", "0.5"), f"{_BAR}[0]", "max"),
+    Wrong("a bar as a number", put(f"{_BAR}.0.min", 0.8), f"{_BAR}[0].min", "quotes"),
+    Wrong("no bars", put(_BAR, []), _BAR, "recall"),
+    Wrong(
+        "a negative cost",
+        put("spec.constraints.cost.perHour", "-6.00"),
+        "spec.constraints.cost.perHour",
+        "more than 0",
+    ),
+    Wrong(
+        "a cost per prediction without a rate",
+        put("spec.constraints.scale.rps", ...),
+        "spec.constraints",
+        "rps",
+    ),
+    Wrong("an empty goal", put("spec.goal.objective", " "), "spec.goal.objective", "line"),
+    Wrong("two lines of goal", put("spec.goal.objective", "a\nb"), "spec.goal.objective", "line"),
+    Wrong(
+        "a runbook that is no address",
+        put("spec.owner.runbook", "javascript:alert(1)"),
+        "spec.owner.runbook",
+        "http",
+    ),
+    Wrong(
+        "a filter that sends requests elsewhere",
+        put(f"{_GATEWAY}.rules", [{"filters": [{"type": "RequestMirror"}]}]),
+        f"{_GATEWAY}.rules[0].filters[0].type",
+        "URLRewrite",
+        crd=False,
+    ),
+    Wrong(
+        "back ends in a rule",
+        put(f"{_GATEWAY}.rules", [{"backendRefs": [{"name": "other"}]}]),
+        f"{_GATEWAY}.rules[0].backendRefs",
+        "matches",
+    ),
+    Wrong("no gateway", put(f"{_GATEWAY}.parentRefs", []), f"{_GATEWAY}.parentRefs", "Gateway"),
+    Wrong(
+        "an evaluator's Job with parallelism",
+        put("spec.evaluation.job.parallelism", 2),
+        "spec.evaluation.job.parallelism",
+        "backoffLimit",
+    ),
+    Wrong("a pin to itself", put("spec.rollback", _PIN), "spec.rollback", "operator"),
+    Wrong("an empty pin", put("spec.rollback", {}), "spec.rollback", "from"),
+]
+
+PARAMS = [pytest.param(wrong, id=wrong.title) for wrong in WRONG]

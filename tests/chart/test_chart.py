@@ -1,0 +1,190 @@
+"""The chart as Helm renders it: what it asks for, what it fences in, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from e2e.cluster.build import KUBERNETES, binary
+from merit import config
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "merit"
+CRD = "merit.dev_modeldeployments.yaml"
+OPTIONS = ("--kube-version", KUBERNETES)
+PROMETHEUS = {"url": "http://prometheus.monitoring:9090"}
+CONFIG = {
+    "metrics": {
+        "default": "contour",
+        "sources": {"contour": {"preset": "contour-envoy", "prometheus": PROMETHEUS}},
+    }
+}
+
+
+def helm(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    command = [binary("helm"), *arguments, *OPTIONS]
+    return subprocess.run(command, input=given, capture_output=True, text=True, timeout=120)
+
+
+def render(**values: Any) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(manifests(json.dumps(values))))
+
+
+@cache
+def manifests(values: str) -> str:
+    done = helm("template", "merit", str(CHART), "-n", "merit-system", "-f", "-", given=values)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def only(objects: list[dict[str, Any]], kind: str, name: str = "merit") -> dict[str, Any]:
+    (found,) = [o for o in objects if o["kind"] == kind and o["metadata"]["name"] == name]
+    return found
+
+
+def rules(objects: list[dict[str, Any]]) -> list[Mapping[str, Any]]:
+    return [rule for o in objects if o["kind"] in ("Role", "ClusterRole") for rule in o["rules"]]
+
+
+def test_the_chart_has_nothing_for_helm_to_complain_of() -> None:
+    done = helm("lint", "--strict", str(CHART))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_charts_copy_of_the_crd_is_the_one_that_the_models_generate() -> None:
+    assert (CHART / "files" / CRD).read_bytes() == (ROOT / "crds" / CRD).read_bytes(), (
+        "stale: make crd"
+    )
+
+
+def test_the_crd_is_upgraded_with_the_release_and_survives_its_end() -> None:
+    crd = only(render(), "CustomResourceDefinition", "modeldeployments.merit.dev")
+    assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    assert crd["spec"] == yaml.safe_load((ROOT / "crds" / CRD).read_text())["spec"]
+    without = render(crds={"install": False})
+    assert not [o for o in without if o["kind"] == "CustomResourceDefinition"]
+
+
+def test_no_role_reaches_secrets_or_has_a_wildcard() -> None:
+    for rule in rules(render()):
+        assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+        assert not {"secrets", "pods/exec", "nodes"} & set(rule["resources"])
+        assert not {"escalate", "bind", "impersonate"} & set(rule["verbs"])
+
+
+def test_the_operator_can_never_bring_a_deleted_object_back() -> None:
+    (rule,) = [
+        r for r in only(render(), "ClusterRole")["rules"] if r["resources"] == ["modeldeployments"]
+    ]
+    assert rule["verbs"] == ["get", "list", "watch", "patch"]
+
+
+def test_lease_and_crd_rights_end_at_one_name() -> None:
+    objects = render()
+    (crds,) = [r for r in rules(objects) if r["resources"] == ["customresourcedefinitions"]]
+    assert (crds["resourceNames"], crds["verbs"]) == (["modeldeployments.merit.dev"], ["get"])
+    create, named = only(objects, "Role", "merit-lease")["rules"]
+    assert create["verbs"] == ["create"]
+    assert (named["resourceNames"], named["verbs"]) == (["merit"], ["get", "update"])
+
+
+def test_with_named_namespaces_nothing_is_granted_outside_them() -> None:
+    objects = render(config={"watch": {"namespaces": ["risk", "ads"]}}, rbac={"userRoles": False})
+    assert not [o for o in objects if o["kind"] in ("ClusterRole", "ClusterRoleBinding")]
+    granted = {
+        o["metadata"]["namespace"]
+        for o in objects
+        if o["kind"] == "RoleBinding" and o["metadata"]["name"] == "merit"
+    }
+    assert granted == {"risk", "ads"}
+
+
+def test_pods_are_restricted_and_cannot_write_to_their_root() -> None:
+    pod = only(render(), "Deployment")["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] == 65532
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
+    (container,) = pod["containers"]
+    fence = container["securityContext"]
+    assert fence["allowPrivilegeEscalation"] is False
+    assert fence["readOnlyRootFilesystem"] is True
+    assert fence["capabilities"] == {"drop": ["ALL"]}
+    writable = {v["name"] for v in pod["volumes"] if "emptyDir" in v}
+    mounts = {m["mountPath"] for m in container["volumeMounts"] if m["name"] in writable}
+    assert mounts == {"/tmp"}
+    assert set(container["resources"]) == {"requests", "limits"}
+    assert {"livenessProbe", "readinessProbe", "startupProbe"} <= set(container)
+
+
+def test_one_replica_survives_a_drain_and_a_single_one_does_not_block_it() -> None:
+    assert only(render(), "Deployment")["spec"]["replicas"] == 2
+    assert only(render(), "PodDisruptionBudget")["spec"]["minAvailable"] == 1
+    assert not [o for o in render(replicas=1) if o["kind"] == "PodDisruptionBudget"]
+
+
+def test_new_configuration_makes_new_pods() -> None:
+    def mark(**values: Any) -> str:
+        template = only(render(**values), "Deployment")["spec"]["template"]
+        return str(template["metadata"]["annotations"]["merit.dev/config"])
+
+    assert mark(config=CONFIG) == mark(config=CONFIG)
+    assert mark(config=CONFIG) != mark()
+
+
+def test_the_configuration_reaches_the_operator_as_it_was_given() -> None:
+    objects = render(config=CONFIG)
+    assert yaml.safe_load(only(objects, "ConfigMap")["data"]["config.yaml"]) == CONFIG
+    (container,) = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == ["run", "--config", "/etc/merit/config.yaml"]
+
+
+def test_a_misspelt_value_is_refused_by_name() -> None:
+    for values, word in (
+        ({"replica": 3}, "replica"),
+        ({"image": {"tags": "1"}}, "tags"),
+        ({"config": {"metric": {}}}, "metric"),
+    ):
+        done = helm("template", "merit", str(CHART), "-f", "-", given=json.dumps(values))
+        assert done.returncode != 0
+        assert word in done.stderr
+
+
+def test_the_schema_of_the_values_knows_what_the_operators_configuration_knows() -> None:
+    def fields(model: type[BaseModel]) -> set[str]:
+        return {field.alias or name for name, field in model.model_fields.items()}
+
+    schema = json.loads((CHART / "values.schema.json").read_text())["properties"]["config"]
+    source = schema["properties"]["metrics"]["properties"]["sources"]["additionalProperties"]
+    assert set(schema["properties"]) == fields(config.Config)
+    for name, model in (
+        ("watch", config.Watch),
+        ("metrics", config.Metrics),
+        ("judgement", config.Judgement),
+        ("tick", config.Tick),
+        ("log", config.Log),
+    ):
+        assert set(schema["properties"][name]["properties"]) == fields(model)
+    prices = schema["properties"]["prices"]["additionalProperties"]
+    assert set(prices["properties"]) == fields(config.Prices)
+    assert set(source["properties"]) == fields(config.Source)
+    assert set(source["properties"]["prometheus"]["properties"]) == fields(config.PrometheusServer)
+
+
+def test_users_get_what_they_may_through_kubernetes_own_roles() -> None:
+    objects = render()
+    view, edit = (
+        only(objects, "ClusterRole", "merit-view"),
+        only(objects, "ClusterRole", "merit-edit"),
+    )
+    aggregate = "rbac.authorization.k8s.io/aggregate-to-"
+    assert view["metadata"]["labels"][aggregate + "view"] == "true"
+    assert edit["metadata"]["labels"][aggregate + "edit"] == "true"
+    assert all("status" not in r for rule in edit["rules"] for r in rule["resources"])

@@ -1,0 +1,252 @@
+"""The queue: when each key is looked at."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from merit.cluster.cache import Key
+from merit.cluster.client import ApiError, Conflict
+from merit.cluster.workqueue import WorkQueue
+from tests.cluster.fakes import Clock
+
+A, B = Key("ns", "a"), Key("ns", "b")
+
+
+class Work:
+    """A handler that notes its calls, and blocks or fails on demand."""
+
+    def __init__(self) -> None:
+        self.calls: list[Key] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.error: Exception | None = None
+        self.again: float | None = None
+
+    async def __call__(self, key: Key) -> float | None:
+        self.calls.append(key)
+        await self.gate.wait()
+        if self.error:
+            raise self.error
+        return self.again
+
+
+class Bench:
+    """A queue with a handler, and a clock that passes when told."""
+
+    def __init__(self, **options: object) -> None:
+        self.clock, self.work = Clock(), Work()
+        self.queue = WorkQueue(
+            self.work,
+            clock=self.clock,
+            jitter=lambda: 1.0,
+            **options,  # type: ignore[arg-type]
+        )
+
+    async def passes(self, seconds: float) -> None:
+        self.clock.now += seconds
+        self.queue.wake()
+        await settle()
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+@contextmanager
+def running(bench: Bench) -> Iterator[None]:
+    task = asyncio.create_task(bench.queue.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def test_a_key_added_many_times_is_handled_once() -> None:
+    bench = Bench()
+    for _ in range(5):
+        bench.queue.add(A)
+    with running(bench):
+        await settle()
+    assert bench.work.calls == [A]
+
+
+async def test_nothing_is_handled_before_the_queue_runs() -> None:
+    bench = Bench()
+    bench.queue.add(A)
+    await settle()
+    assert bench.work.calls == []
+    assert bench.queue.depth(safety=False) == 1
+
+
+async def test_a_key_added_while_it_runs_runs_again_and_never_twice_at_once() -> None:
+    bench = Bench()
+    bench.work.gate.clear()
+    bench.queue.add(A)
+    with running(bench):
+        await settle()
+        bench.queue.add(A)
+        bench.queue.add(A)
+        await settle()
+        assert bench.work.calls == [A]
+        bench.work.gate.set()
+        await settle()
+    assert bench.work.calls == [A, A]
+
+
+async def test_a_key_is_handled_when_due_and_an_earlier_due_time_wins() -> None:
+    bench = Bench()
+    bench.queue.add(A, after=60)
+    bench.queue.add(A, after=10)
+    bench.queue.add(A, after=90)
+    with running(bench):
+        await bench.passes(9)
+        assert bench.work.calls == []
+        await bench.passes(2)
+        assert bench.work.calls == [A]
+        await bench.passes(100)
+    assert bench.work.calls == [A]
+
+
+async def test_the_handler_says_when_it_is_due_again() -> None:
+    bench = Bench()
+    bench.work.again = 15.0
+    bench.queue.add(A)
+    with running(bench):
+        await settle()
+        await bench.passes(14)
+        assert bench.work.calls == [A]
+        await bench.passes(2)
+    assert bench.work.calls == [A, A]
+
+
+async def test_the_timer_wakes_the_queue_without_being_asked() -> None:
+    work = Work()
+    queue = WorkQueue(work)
+    task = asyncio.create_task(queue.run())
+    queue.add(A, after=0.02)
+    await asyncio.sleep(0.1)
+    assert work.calls == [A]
+    task.cancel()
+
+
+async def test_safety_work_has_slots_when_routine_work_fills_its_own() -> None:
+    bench = Bench(routine=2, safety=1)
+    bench.work.gate.clear()
+    for n in range(5):
+        bench.queue.add(Key("ns", f"routine-{n}"))
+    with running(bench):
+        await settle()
+        assert len(bench.work.calls) == 2
+        bench.queue.add(A, safety=True)
+        await settle()
+        assert bench.work.calls[2:] == [A]
+        bench.work.gate.set()
+        await settle()
+    assert len(bench.work.calls) == 6
+
+
+async def test_safety_work_goes_first() -> None:
+    bench = Bench(routine=1, safety=0)
+    bench.queue.add(B)
+    bench.queue.add(A, safety=True)
+    with running(bench):
+        await settle()
+    assert bench.work.calls == [A, B]
+
+
+async def test_a_waiting_key_that_becomes_urgent_changes_lanes() -> None:
+    bench = Bench(routine=1, safety=0)
+    bench.queue.add(B)
+    bench.queue.add(A)
+    bench.queue.add(A, safety=True)
+    with running(bench):
+        await settle()
+    assert bench.work.calls == [A, B]
+
+
+async def test_failures_back_off_from_a_second_to_five_minutes_and_success_resets() -> None:
+    bench = Bench()
+    bench.work.error = ApiError(500, "InternalError", "no")
+    bench.queue.add(A)
+    with running(bench):
+        await settle()
+        for wait in (1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300):
+            before = len(bench.work.calls)
+            await bench.passes(wait - 0.5)
+            assert len(bench.work.calls) == before
+            await bench.passes(0.5)
+            assert len(bench.work.calls) == before + 1
+        bench.work.error = None
+        await bench.passes(300)
+        bench.work.error = ApiError(500, "InternalError", "no")
+        bench.queue.add(A)
+        await settle()
+        before = len(bench.work.calls)
+        await bench.passes(1)
+    assert len(bench.work.calls) == before + 1
+
+
+async def test_safety_work_is_retried_within_five_seconds() -> None:
+    bench = Bench(urgent=lambda key: True)
+    bench.work.error = ApiError(500, "InternalError", "no")
+    bench.queue.add(A)
+    with running(bench):
+        for _ in range(8):
+            await bench.passes(5)
+    assert len(bench.work.calls) == 9 - 1
+
+
+async def test_what_fails_does_not_run_hot_because_its_own_writes_make_events() -> None:
+    bench = Bench()
+    bench.work.error = Conflict(409, "Conflict", "stale")
+    bench.queue.add(A)
+    with running(bench):
+        await settle()
+        for _ in range(50):
+            bench.queue.add(A)
+            await settle()
+        assert bench.work.calls == [A]
+        await bench.passes(1)
+    assert bench.work.calls == [A, A]
+    assert bench.queue.tally.outcomes["conflict"] == 2
+
+
+async def test_the_api_servers_retry_after_is_honoured() -> None:
+    bench = Bench()
+    bench.work.error = ApiError(429, "TooManyRequests", "slow down", retry_after=20.0)
+    bench.queue.add(A)
+    with running(bench):
+        await settle()
+        bench.queue.add(A)
+        await bench.passes(19)
+        assert bench.work.calls == [A]
+        await bench.passes(1)
+    assert bench.work.calls == [A, A]
+
+
+async def test_draining_takes_no_more_keys_and_cancels_what_does_not_end() -> None:
+    bench = Bench()
+    bench.work.gate.clear()
+    bench.queue.add(A)
+    task = asyncio.create_task(bench.queue.run())
+    await settle()
+    bench.queue.add(B)
+    await settle()
+    bench.queue.add(Key("ns", "late"), after=5)
+    await bench.queue.drain(0.01)
+    await task
+    await bench.passes(100)
+    assert bench.work.calls == [A, B]
+
+
+async def test_depth_and_age_count_only_what_is_due() -> None:
+    bench = Bench()
+    bench.queue.add(A)
+    bench.queue.add(B, after=100)
+    bench.clock.now += 30
+    assert bench.queue.depth(safety=False) == 1
+    assert bench.queue.oldest(safety=False) == 30.0
+    assert bench.queue.oldest(safety=True) == 0.0

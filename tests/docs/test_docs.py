@@ -1,0 +1,67 @@
+"""What the documentation says is what the product does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from docs.generate import ROOT, pages
+from merit.api.reasons import Reason
+from merit.api.spec import Spec
+from merit.api.validation import parse_spec
+from merit.config import load
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def block(page: str, mark: str) -> str:
+    text = (ROOT / page).read_text()
+    found = re.search(rf"<!-- {mark} -->\n```yaml\n(.*?)```", text, re.DOTALL)
+    assert found, f"{page} has no block marked {mark}"
+    return found[1]
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_generated_is_not_stale(path: Path) -> None:
+    assert path.read_text() == pages()[path], f"stale: make crd ({path.relative_to(ROOT)})"
+
+
+def test_the_smallest_object_of_the_readme_is_valid_and_about_forty_lines() -> None:
+    text = block("README.md", "smallest")
+    manifest = yaml.safe_load(text)
+    spec = parse_spec(manifest["spec"], name=manifest["metadata"]["name"])
+    assert isinstance(spec, Spec), spec.sentence()
+    assert len(text.splitlines()) <= 45
+
+
+def test_the_configuration_of_the_operations_page_is_valid(tmp_path: Path) -> None:
+    values = yaml.safe_load(block("docs/operations.md", "configuration"))
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(values["config"]))
+    assert load(file).source("anywhere") is not None
+
+
+def test_every_reason_has_a_sentence_and_its_own_line() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    lines = text.partition("<!-- generated: reasons -->")[2].splitlines()
+    for reason in Reason:
+        assert reason.sentence
+        assert sum(line.startswith(f"| `{reason.value}` ") for line in lines) == 1
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_inside_the_project_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_make_target_that_the_pages_name_exists() -> None:
+    listed = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True)
+    targets = set(re.findall(r"^  make (\S+)", listed.stdout, re.MULTILINE))
+    for page in PAGES:
+        named = re.findall(r"(?:`|^|MERIT_N=2 |/merit )make ([a-z0-9-]+)", page.read_text(), re.M)
+        assert set(named) <= targets, page

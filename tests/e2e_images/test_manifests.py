@@ -1,0 +1,52 @@
+"""What the demo applies: parsed, and held to what it promises."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[2]
+VERSIONS = ("good", "better", "inaccurate", "failing")
+MANIFESTS = sorted([*PROJECT.glob("e2e/dataplane/*.yaml"), *PROJECT.glob("e2e/traffic/*.yaml")])
+
+
+def containers(document: dict[str, Any]) -> list[dict[str, Any]]:
+    spec = document.get("spec", {}).get("template", {}).get("spec", {})
+    return [*spec.get("initContainers", []), *spec.get("containers", [])]
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
+def test_every_container_is_restricted_and_uses_an_image_that_is_built_here(path: Path) -> None:
+    for document in yaml.safe_load_all(path.read_text()):
+        for container in containers(document):
+            assert container["image"].startswith("registry.local/merit/")
+            assert container["imagePullPolicy"] == "IfNotPresent"
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+            assert document["spec"]["template"]["spec"]["securityContext"]["runAsNonRoot"] is True
+
+
+def test_the_examples_differ_in_the_version_and_in_nothing_else() -> None:
+    objects = []
+    for version in VERSIONS:
+        found = yaml.safe_load((PROJECT / f"examples/{version}.yaml").read_text())
+        assert found["spec"].pop("model") == {
+            "name": "fraud",
+            "version": version,
+            "uri": f"bundle://fraud/{version}",
+        }
+        objects.append(found)
+    assert all(each == objects[0] for each in objects)
+
+
+def test_the_latency_limit_is_an_edge_of_the_gateways_histogram() -> None:
+    example = yaml.safe_load((PROJECT / "examples/good.yaml").read_text())
+    limit = example["spec"]["constraints"]["latency"]["p99"].removesuffix("ms")
+    script = next(
+        document["data"]["edges.py"]
+        for document in yaml.safe_load_all((PROJECT / "e2e/dataplane/envoy.yaml").read_text())
+        if document["kind"] == "ConfigMap"
+    )
+    edges = next(line for line in script.splitlines() if line.startswith("edges = "))
+    assert limit in edges.removeprefix("edges = ").strip("[]").split(", ")

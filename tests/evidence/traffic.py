@@ -1,0 +1,117 @@
+"""Synthetic traffic for the tests of evidence: seeded, standard library only."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass, field
+
+from merit.evidence.constants import Constants
+from merit.evidence.counts import ArmPair, Counts, Sample
+from merit.evidence.ladder import first_step, ladder
+from merit.evidence.analysis import Analysis, Bar
+
+BARS = (Bar("errors", 0.01, "1%"), Bar("latency/p99", 0.01, "120ms"))
+STEPS = ladder((1, 5, 10, 25, 50), 10)
+START = 1_764_000_000.0
+
+
+def poisson(rng: random.Random, mean: float) -> int:
+    """By inversion for small means, by the normal limit for large ones."""
+    if mean <= 0:
+        return 0
+    if mean > 60:
+        return max(0, round(rng.gauss(mean, math.sqrt(mean))))
+    count, product, floor = 0, rng.random(), math.exp(-mean)
+    while product > floor:
+        count += 1
+        product *= rng.random()
+    return count
+
+
+def binomial(rng: random.Random, n: int, p: float) -> int:
+    """Exact where it matters (few bad requests), normal where both sides are many."""
+    if n <= 0 or p <= 0:
+        return 0
+    if p >= 1:
+        return n
+    if n * p > 60 and n * (1 - p) > 60:
+        return min(n, max(0, round(rng.gauss(n * p, math.sqrt(n * p * (1 - p))))))
+    if p < 0.3 and n > 30:
+        count, at, log_q = 0, 0, math.log1p(-p)
+        while True:
+            at += int(math.log(1 - rng.random()) / log_q) + 1
+            if at > n:
+                return count
+            count += 1
+    return sum(rng.random() < p for _ in range(n))
+
+
+def pair(candidate: tuple[float, float], stable: tuple[float, float]) -> ArmPair:
+    """(n, bad) of both arms, with the limit on a bucket edge."""
+    c, s = Counts(*candidate), Counts(*stable)
+    return ArmPair(c, s, c, s)
+
+
+def analysis(rps: float | None = None, *, phi: float | None = None, scrape: float = 5.0) -> Analysis:
+    """The default terms of a rollout."""
+    return Analysis.fresh(
+        BARS,
+        ladder=STEPS,
+        confidence=0.99,
+        blast_radius=0.01,
+        constants=Constants(scrape=scrape),
+        phi=phi,
+        rps=rps,
+    )
+
+
+@dataclass
+class Walk:
+    """A whole rollout: weights advance on what is proven, as the policy does."""
+
+    rps: float
+    canary: dict[str, float]
+    stable: dict[str, float] = field(default_factory=lambda: {"errors": 0.001, "latency/p99": 0.004})
+    seed: int = 1
+    scrape: float = 5.0
+    phi: float | None = None
+    both_fail_at: float | None = None
+    rolled_back: float | None = None
+    ready: float | None = None
+    bad: dict[str, int] = field(default_factory=lambda: {"errors": 0, "latency/p99": 0})
+    message: str = ""
+    reason: str = ""
+
+    def run(self, minutes: float = 30.0) -> Walk:
+        """Until the candidate is bad or the time is over."""
+        rng = random.Random(self.seed)
+        rollout = analysis(self.rps, phi=self.phi, scrape=self.scrape)
+        rollout.observe(Sample(START, None, {}), weight_changed=False, warming=False)
+        step, entered, changed, now = first_step(STEPS, self.rps, False), 0.0, True, 0.0
+        while now < minutes * 60:
+            total = poisson(rng, self.rps * self.scrape)
+            n_c = binomial(rng, total, STEPS[step] / 100)
+            signals = {}
+            for name, p in self.canary.items():
+                b_c = binomial(rng, n_c, p)
+                self.bad[name] += b_c
+                b_s = binomial(rng, total - n_c, self.stable[name])
+                signals[name] = pair((n_c, b_c), (total - n_c, b_s))
+            before, now = now, now + self.scrape
+            rollout.observe(
+                Sample(START + now, START + before, signals),
+                weight_changed=changed,
+                warming=now <= 30,
+            )
+            changed = False
+            worse = rollout.worse()
+            if worse.bad:
+                self.rolled_back, self.message, self.reason = now, worse.message, worse.reason
+                return self
+            last = step == len(STEPS) - 1
+            if now - entered >= 30 and now > 30 and not last and rollout.proven(step + 1).good:
+                step, entered, changed = step + 1, now, True
+                if step == len(STEPS) - 1 and self.ready is None:
+                    self.ready = now
+        return self

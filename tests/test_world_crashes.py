@@ -1,0 +1,86 @@
+"""The operator is killed before and after every write it makes; every run must end the same.
+
+The reference run is copied at each write. A copy has no operator, as after `kill -9`: a new one
+starts with what a LIST tells it. So each plan costs only what comes after the crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.world import scenarios
+from tests.world.ending import ending
+from tests.world.server import Faults
+from tests.world.world import Step, World, faulty
+
+COOL = 200.0  # seconds until everything that is kept warm has gone
+
+
+async def reference(script: Sequence[Step]) -> tuple[dict[str, str], list[tuple[str, World]]]:
+    """How the undisturbed run ends, and a copy of the world around each of its writes."""
+    world, copies = World(script), []
+    seen: set[tuple[int, float]] = set()
+
+    def keep(moment: str, number: int) -> None:
+        state = (world.store.version, world.now)
+        if state not in seen or moment == "before":
+            copies.append((f"{moment} {number}: {world.server.log[-1]}", world.fork()))
+        seen.add(state)
+
+    world.server.before = lambda number: keep("before", number)
+    world.server.after = lambda number: keep("after", number)
+    await world.play()
+    await world.rest(COOL)
+    return ending(world), copies
+
+
+@pytest.mark.parametrize("name", scenarios.ALL)
+async def test_killed_around_every_write_it_ends_the_same_with_no_second_job(name: str) -> None:
+    expected, copies = await reference(scenarios.ALL[name])
+    assert len(copies) > 10
+    done: set[tuple[int, float]] = set()
+    for moment, world in copies:
+        if (world.store.version, world.now) in done:
+            continue
+        done.add((world.store.version, world.now))
+        await _ends_as(expected, moment, world)
+
+
+@pytest.mark.parametrize("name", scenarios.ALL)
+async def test_a_conflict_at_any_write_changes_nothing_of_the_outcome(name: str) -> None:
+    expected, copies = await reference(scenarios.ALL[name])
+    for moment, world in copies:
+        if moment.startswith("before"):
+            world.server.faults = Faults(conflict=frozenset({world.server.writes + 1}))
+            await _ends_as(expected, f"conflict at {moment}", world)
+
+
+@pytest.mark.parametrize("name", scenarios.ALL)
+async def test_a_lost_answer_to_any_write_does_nothing_twice(name: str) -> None:
+    expected, copies = await reference(scenarios.ALL[name])
+    for moment, world in copies:
+        if moment.startswith("before"):
+            world.server.faults = Faults(lose_answer=frozenset({world.server.writes + 1}))
+            await _ends_as(expected, f"lost answer at {moment}", world)
+
+
+async def test_killed_after_every_third_write_it_still_gets_there() -> None:
+    script = scenarios.FIXED
+    expected, copies = await reference(script)
+    often = Faults(crash_after=frozenset(range(3, 4 * len(copies), 3)))
+    world = faulty(script, often)
+    await _ends_as(expected, "every third", world)
+    assert world.restarts > 10
+
+
+async def _ends_as(expected: dict[str, str], moment: str, world: World) -> None:
+    try:
+        await world.play()
+    except AssertionError as error:
+        raise AssertionError(f"{moment}: {error}") from error
+    await world.rest(COOL)
+    found = ending(world)
+    assert found == expected, moment
+    assert not world.monitor.violations, moment

@@ -1,0 +1,246 @@
+"""Who else works in a cluster: Deployments make pods, Jobs end, the gateway answers, garbage goes.
+
+`settle` lets everybody work until nothing changes. Delays are read off the objects' own times, so
+an actor remembers nothing and a world can be copied at any moment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.world.merge import Object
+from tests.world.store import Store, ref_of
+
+POD_READY = 4.0  # seconds from creation until a pod is ready
+JOB_RUNS = 10.0  # seconds an evaluation takes
+
+RECALL: dict[str, float] = {"inaccurate": 0.41}
+
+
+@dataclass
+class Actors:
+    """All of them. `due` is when the next one has something to do, infinity if nobody has."""
+
+    store: Store
+    never_ready: set[str] = field(default_factory=set)
+
+    def settle(self) -> float:
+        """Everybody works until nothing changes; answers when the next one will."""
+        while True:
+            before, due = self.store.version, float("inf")
+            self._collect()
+            for deployment in self.store.all("Deployment"):
+                due = min(due, self._deployment(deployment))
+            for job in self.store.all("Job"):
+                due = min(due, self._job(job))
+            for service in self.store.all("Service"):
+                self._endpoints(service)
+            for route in self.store.all("HTTPRoute"):
+                self._gateway(route)
+            if self.store.version == before:
+                return due
+
+    def _collect(self) -> None:
+        uids = {obj["metadata"]["uid"] for obj in self.store.objects.values()}
+        for ref, obj in list(self.store.objects.items()):
+            owners = obj["metadata"].get("ownerReferences", [])
+            if owners and not any(owner["uid"] in uids for owner in owners):
+                self.store.delete(ref, "garbage-collector")
+
+    def _deployment(self, deployment: Object) -> float:
+        name, spec = deployment["metadata"]["name"], deployment["spec"]
+        due, ready, stand = float("inf"), 0, 0
+        for index in range(8):
+            pod_name = f"{name}-{index}"
+            pod = self.store.get(("Pod", deployment["metadata"]["namespace"], pod_name))
+            if index >= spec["replicas"]:
+                if pod is not None:
+                    self.store.delete(ref_of(pod), "deployment-controller")
+                continue
+            if pod is None:
+                pod = self.store.create(_pod(deployment, spec["template"], pod_name), "kubelet")
+            stand += 1
+            at = _created(pod) + POD_READY
+            if name in self.never_ready:
+                continue
+            if self.store.now() >= at:
+                ready += 1
+                self._status(pod, _running(pod))
+            else:
+                due = min(due, at)
+        status: Object = {"observedGeneration": deployment["metadata"]["generation"]}
+        counts = {"replicas": stand, "updatedReplicas": stand, "readyReplicas": ready}
+        counts |= {"availableReplicas": ready, "unavailableReplicas": stand - ready}
+        keep = {key: value or None for key, value in counts.items()}
+        available = "True" if ready == stand else "False"
+        status["conditions"] = [
+            {"type": "Available", "status": available, "reason": "MinimumReplicas"},
+            {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+        ]
+        self._status(deployment, status | keep)
+        return due
+
+    def _job(self, job: Object) -> float:
+        if job.get("status", {}).get("conditions"):
+            return float("inf")
+        end = _created(job) + JOB_RUNS
+        pod_name = job["metadata"]["name"] + "-x"
+        namespace = job["metadata"]["namespace"]
+        pod = self.store.get(("Pod", namespace, pod_name))
+        if pod is None:
+            pod = self.store.create(_pod(job, job["spec"]["template"], pod_name), "kubelet")
+        if self.store.now() < end:
+            self._status(job, {"active": 1})
+            return end
+        at = _stamp(self.store.now())
+        ended = {"exitCode": 0, "reason": "Completed", "message": _report(job), "finishedAt": at}
+        container = job["spec"]["template"]["spec"]["containers"][0]["name"]
+        done = {"name": container, "ready": False, "restartCount": 0}
+        done["state"] = {"terminated": ended}
+        self._status(pod, {"phase": "Succeeded", "containerStatuses": [done]})
+        conditions = [
+            {"type": kind, "status": "True"} for kind in ("SuccessCriteriaMet", "Complete")
+        ]
+        self._status(
+            job,
+            {"active": None, "succeeded": 1, "completionTime": at, "conditions": conditions},
+        )
+        return float("inf")
+
+    def _endpoints(self, service: Object) -> None:
+        meta, selector = service["metadata"], service["spec"].get("selector") or {}
+        term = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
+        pods = list(self.store.all("Pod", meta["namespace"], term)) if selector else []
+        endpoints = [
+            {
+                "addresses": ["10.88.0.1"],
+                "conditions": {"ready": _is_ready(pod), "serving": _is_ready(pod)},
+                "targetRef": {"kind": "Pod", "name": pod["metadata"]["name"]},
+            }
+            for pod in pods
+            if pod.get("status", {}).get("phase") != "Succeeded"
+        ]
+        slice_: Object = {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {
+                "name": meta["name"] + "-slice",
+                "namespace": meta["namespace"],
+                "labels": meta.get("labels", {}) | {"kubernetes.io/service-name": meta["name"]},
+                "ownerReferences": [_owner(service)],
+            },
+            "addressType": "IPv4",
+            "endpoints": endpoints,
+        }
+        if self.store.get(ref_of(slice_)) is None:
+            self.store.create(slice_, "endpointslice-controller")
+        else:
+            body = {key: slice_[key] for key in ("metadata", "endpoints")}
+            self.store.patch(ref_of(slice_), body, "endpointslice-controller")
+
+    def _gateway(self, route: Object) -> None:
+        generation = route["metadata"]["generation"]
+        parents = [
+            {
+                "parentRef": parent,
+                "controllerName": "example.com/gateway",
+                "conditions": [
+                    {"type": kind, "status": "True", "reason": kind}
+                    | {"observedGeneration": generation, "message": ""}
+                    for kind in ("Accepted", "ResolvedRefs")
+                ],
+            }
+            for parent in route["spec"].get("parentRefs", [])
+        ]
+        self._status(route, {"parents": parents})
+
+    def _status(self, obj: Object, status: Mapping[str, Any]) -> None:
+        self.store.patch(ref_of(obj), {"status": dict(status)}, "actor", "status")
+
+
+def env(template: Mapping[str, Any], name: str) -> str:
+    """An environment variable of the first container that has it."""
+    for container in template["spec"]["containers"]:
+        for entry in container.get("env", []):
+            if entry["name"] == name:
+                return str(entry.get("value", ""))
+    return ""
+
+
+def _report(job: Object) -> str:
+    template = job["spec"]["template"]
+    recall = RECALL.get(env(template, "MERIT_MODEL_VERSION"), 0.9)
+    return json.dumps(
+        {
+            "schema": "merit.dev/report/v1",
+            "revision": env(template, "MERIT_REVISION"),
+            "nonce": env(template, "MERIT_NONCE"),
+            "dataset": {"name": "holdout"},
+            "metrics": {"recall": {"v": recall, "n": 5000}},
+        }
+    )
+
+
+def _pod(owner: Object, template: Object, name: str) -> Object:
+    labels = dict(template.get("metadata", {}).get("labels", {}))
+    if owner["kind"] == "Job":
+        labels |= {"job-name": owner["metadata"]["name"]}
+        labels |= {"batch.kubernetes.io/job-name": owner["metadata"]["name"]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": owner["metadata"]["namespace"],
+            "labels": labels,
+            "annotations": dict(template.get("metadata", {}).get("annotations", {})),
+            "ownerReferences": [_owner(owner)],
+        },
+        "spec": template["spec"],
+    }
+
+
+def _running(pod: Object) -> Object:
+    started = _stamp(_created(pod) + POD_READY)
+    return {
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": started}],
+        "containerStatuses": [
+            {
+                "name": container["name"],
+                "ready": True,
+                "restartCount": 0,
+                "imageID": "sha256:0123",
+                "state": {"running": {"startedAt": started}},
+            }
+            for container in pod["spec"]["containers"]
+        ],
+    }
+
+
+def _is_ready(pod: Object) -> bool:
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _owner(obj: Object) -> Object:
+    return {
+        "apiVersion": obj["apiVersion"],
+        "kind": obj["kind"],
+        "name": obj["metadata"]["name"],
+        "uid": obj["metadata"]["uid"],
+        "controller": True,
+    }
+
+
+def _created(obj: Object) -> float:
+    stamp = obj["metadata"]["creationTimestamp"].replace("Z", "+00:00")
+    return datetime.fromisoformat(stamp).timestamp()
+
+
+def _stamp(now: float) -> str:
+    return datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,89 @@
+"""How writes meet what is there: merge patch (RFC 7386), and apply with one owner per field.
+
+Fields are tuples of keys. Lists are atomic, and so is `spec.rollback`: one value, one owner.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Path = tuple[str, ...]
+Object = dict[str, Any]
+
+_ATOMIC: frozenset[Path] = frozenset({("spec", "rollback")})
+_IDENTITY = frozenset(
+    {
+        ("apiVersion",),
+        ("kind",),
+        ("metadata", "name"),
+        ("metadata", "namespace"),
+        ("metadata", "uid"),
+        ("metadata", "resourceVersion"),
+        ("metadata", "generation"),
+        ("metadata", "creationTimestamp"),
+    }
+)
+
+
+def merged(old: Any, patch: Any) -> Any:
+    """The merge patch applied; null removes."""
+    if not isinstance(patch, Mapping):
+        return copy.deepcopy(patch)
+    result = copy.deepcopy(old) if isinstance(old, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
+def fields(obj: Mapping[str, Any]) -> dict[Path, Any]:
+    """Every leaf of an object with its value, what names the object left out."""
+    found: dict[Path, Any] = {}
+
+    def walk(value: Any, path: Path) -> None:
+        if isinstance(value, Mapping) and value and path not in _ATOMIC:
+            for key, child in value.items():
+                walk(child, (*path, key))
+        elif path not in _IDENTITY and path != ("metadata", "managedFields"):
+            found[path] = value
+
+    walk(obj, ())
+    return found
+
+
+def put(obj: Object, path: Path, value: Any) -> None:
+    """Set one field, making what is on the way."""
+    for key in path[:-1]:
+        child = obj.get(key)
+        if not isinstance(child, dict):
+            child = obj[key] = {}
+        obj = child
+    obj[path[-1]] = copy.deepcopy(value)
+
+
+def remove(obj: Object, path: Path) -> None:
+    """Remove one field, and the maps that it leaves empty."""
+    trail: list[tuple[Object, str]] = []
+    for key in path[:-1]:
+        trail.append((obj, key))
+        obj = obj.get(key, {})
+        if not isinstance(obj, dict):
+            return
+    obj.pop(path[-1], None)
+    for parent, key in reversed(trail):
+        if parent.get(key) == {}:
+            del parent[key]
+
+
+def fields_v1(paths: Iterable[Path]) -> Object:
+    """Paths as Kubernetes writes them into managedFields."""
+    tree: Object = {}
+    for path in sorted(paths):
+        node = tree
+        for key in path:
+            node = node.setdefault("f:" + key, {})
+    return tree

@@ -1,0 +1,153 @@
+"""An independent watcher: at every commit of the operator the invariants must hold.
+
+S1 gate, S2 cap, S3 endpoints, S4 stable floor, S5 rejected, S6 one step at a time, S9 ownership,
+S12 monotone rollback. It reads the API server's own state, never the operator's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from merit.api.hashing import identify
+from tests.world.merge import Object
+from tests.world.server import MANAGER
+from tests.world.store import Commit, Store
+from tests.world.traffic import weights
+
+DWELL = 25.0  # seconds at the least between two steps up
+
+
+@dataclass
+class Monitor:
+    """`violations` says what went wrong; `jobs` names every Job ever made."""
+
+    store: Store
+    violations: list[str] = field(default_factory=list)
+    jobs: list[str] = field(default_factory=list)
+    exposed: set[str] = field(default_factory=set)
+    raised_at: float = 0.0
+
+    def fork(self, store: Store) -> Monitor:
+        """The same record, on its own."""
+        return Monitor(
+            store, list(self.violations), list(self.jobs), set(self.exposed), self.raised_at
+        )
+
+    def see(self, commit: Commit) -> None:
+        """Judge one commit."""
+        kind = commit.ref[0]
+        if kind == "Job" and commit.verb == "create":
+            self.jobs.append(commit.ref[2])
+        if commit.manager != MANAGER:
+            return
+        self._ownership(commit)
+        if kind == "HTTPRoute" and commit.new is not None:
+            self._route(commit)
+        if kind == "Deployment":
+            self._floor(commit)
+        if kind == "ModelDeployment" and commit.old and commit.new:
+            self._status(commit.old.get("status", {}), commit.new.get("status", {}))
+
+    def _say(self, sentence: str) -> None:
+        self.violations.append(f"t={self.store.now():.0f} {sentence}")
+
+    def _ownership(self, commit: Commit) -> None:
+        kind, namespace, name = commit.ref
+        touched = commit.old if commit.old is not None else commit.new
+        assert touched is not None
+        if kind == "ModelDeployment" or name.endswith("-ledger") or kind == "Event":
+            if kind == "ModelDeployment" and commit.verb in ("create", "delete"):
+                self._say(f"S9: the operator must not {commit.verb} a {kind}")
+            return
+        label = touched["metadata"].get("labels", {}).get("merit.dev/name", "")
+        mdep = self.store.objects.get(("ModelDeployment", namespace, label))
+        uids = {o["uid"] for o in touched["metadata"].get("ownerReferences", [])}
+        if mdep is None or mdep["metadata"]["uid"] not in uids:
+            self._say(f"S9: {commit.verb} of {kind} {name}, which is not ours")
+        if commit.verb == "apply" and commit.old is None:
+            self._say(f"S9: {kind} {name} was made by an apply, which could resurrect")
+
+    def _route(self, commit: Commit) -> None:
+        old, new = weights(commit.old), weights(commit.new)
+        mdep = self._mdep(commit)
+        if mdep is None:
+            return
+        status = mdep.get("status", {})
+        stable = (status.get("stable") or {}).get("short")
+        candidate = status.get("candidate") or {}
+        if new and sum(new.values()) != 100:
+            self._say(f"S2: weights add up to {sum(new.values())}: {new}")
+        if len([short for short in new if short != stable]) > 1:
+            self._say(f"S2: more than one arm beside stable {stable} has weight: {new}")
+        if 0 in new.values():
+            self._say(f"C4: an arm with weight 0 is listed: {new}")
+        for short, weight in new.items():
+            if weight <= old.get(short, 0):
+                continue
+            self._passed(commit, short)
+            if short == stable:
+                continue
+            self.exposed.add(short)
+            if not self._ready(commit, short):
+                self._say(f"S3: {short} is raised to {weight} without ready endpoints")
+            if short != candidate.get("short"):
+                self._say(f"S12: {short} is raised to {weight} and is not the candidate")
+            elif weight > candidate.get("weight", 0):
+                self._say(f"S2: {short} has {weight}, its step allows {candidate.get('weight')}")
+            self._rejected(mdep, short, weight)
+
+    def _passed(self, commit: Commit, short: str) -> None:
+        _, namespace, name = commit.ref
+        for (kind, place, of), obj in self.store.objects.items():
+            if kind != "ConfigMap" or place != namespace or not of.startswith(name):
+                continue
+            data: dict[str, str] = obj.get("data", {})
+            if data.get("revision", "").startswith(f"h1:{short}") and data["verdict"] == "Good":
+                return
+            if of.endswith("-ledger") and short in str(data.get("promoted", data)):
+                return
+        self._say(f"S1: {short} has weight and no record of a passed evaluation")
+
+    def _ready(self, commit: Commit, short: str) -> bool:
+        _, namespace, name = commit.ref
+        slice_ = self.store.objects.get(("EndpointSlice", namespace, f"{name}-{short}-slice"))
+        return slice_ is not None and any(e["conditions"]["ready"] for e in slice_["endpoints"])
+
+    def _rejected(self, mdep: Object, short: str, weight: int) -> None:
+        now = identify(mdep["spec"])
+        for entry in mdep.get("status", {}).get("rejected", []):
+            same = entry["revision"] == now.revision and now.short == short
+            if same and entry["policy"] == now.stage_policy(entry["stage"]):
+                self._say(f"S5: {short} is rejected and raised to {weight}")
+
+    def _floor(self, commit: Commit) -> None:
+        mdep = self._mdep(commit)
+        short = commit.ref[2].rpartition("-")[2]
+        if mdep is None or commit.old is None:
+            return
+        if ((mdep.get("status", {}).get("stable")) or {}).get("short") != short:
+            return
+        replicas = commit.new["spec"]["replicas"] if commit.new else 0
+        if replicas < commit.old["spec"]["replicas"]:
+            self._say(f"S4: stable {short} goes from its replicas to {replicas}")
+
+    def _status(self, old: dict[str, Any], new: dict[str, Any]) -> None:
+        was, now = old.get("candidate") or {}, new.get("candidate") or {}
+        if now.get("weight", 0) <= was.get("weight", 0) or now.get("short") != was.get("short"):
+            return
+        if not old.get("stable"):
+            return
+        waited = self.store.now() - self.raised_at
+        if was.get("weight", 0) > 0 and waited < DWELL:
+            self._say(f"S6: two steps up within {waited:.0f} s")
+        if was.get("step", 0) and now.get("step", 0) > was.get("step", 0) + 1:
+            self._say(f"S6: step {was.get('step')} was followed by {now.get('step')}")
+        self.raised_at = self.store.now()
+
+    def _mdep(self, commit: Commit) -> Object | None:
+        _, namespace, _ = commit.ref
+        obj = commit.new or commit.old
+        assert obj is not None
+        label = obj["metadata"].get("labels", {}).get("merit.dev/name", "")
+        return self.store.objects.get(("ModelDeployment", namespace, label))

@@ -1,0 +1,99 @@
+"""What users do, and what they wait for. Every scenario begins with nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.world.manifests import manifest
+from tests.world.world import Step, World
+
+USER = "kustomize-controller"
+
+
+def apply(version: str, until: Callable[[World], bool], hold: float = 0.0) -> Step:
+    """Git declares that version."""
+
+    def do(world: World) -> None:
+        world.store.apply(manifest(version), USER)
+
+    return Step(do, until, hold=hold, name=f"apply {version}")
+
+
+def live(version: str) -> Callable[[World], bool]:
+    """That version serves all traffic, and status says so about the current generation."""
+
+    def is_live(world: World) -> bool:
+        return (
+            _observed(world)
+            and world.status.get("phase") == "Live"
+            and world.version("stable") == version
+            and world.weights == {version: 100}
+            and "rollback" not in world.mdep["spec"]
+        )
+
+    return is_live
+
+
+def rejected(world: World) -> bool:
+    """A gate has said no."""
+    return _observed(world) and world.status.get("phase") == "Rejected"
+
+
+def rolled_back(world: World) -> bool:
+    """The pin stands, and the bad version has no traffic."""
+    return (
+        _observed(world)
+        and world.status.get("phase") == "RolledBack"
+        and "rollback" in world.mdep["spec"]
+        and "failing" not in world.weights
+    )
+
+
+def exposed(version: str) -> Callable[[World], bool]:
+    """That version has some traffic, but not all."""
+    return lambda world: 0 < world.weights.get(version, 0) < 100
+
+
+def condemned(world: World) -> bool:
+    """The verdict is on record, and nothing else has happened yet."""
+    return any(entry["version"] == "failing" for entry in world.status.get("rejected", []))
+
+
+def delete() -> Step:
+    """The user deletes the object; all that is left is the ledger."""
+
+    def do(world: World) -> None:
+        world.store.delete(("ModelDeployment", *world.key), USER)
+
+    def gone(world: World) -> bool:
+        return {kind for kind, _, _ in world.store.objects} <= {"ConfigMap"}
+
+    return Step(do, gone, name="delete")
+
+
+def _observed(world: World) -> bool:
+    generation = world.mdep.get("metadata", {}).get("generation")
+    return bool(world.status.get("observedGeneration") == generation)
+
+
+FIRST = (apply("good", live("good")),)
+PROMOTED = (*FIRST, apply("better", live("better")))
+REFUSED = (*FIRST, apply("inaccurate", rejected), apply("inaccurate", rejected, hold=60.0))
+ROLLED_BACK = (
+    *FIRST,
+    apply("failing", rolled_back, hold=40.0),
+    apply("failing", rolled_back, hold=60.0),
+)
+FIXED = (*ROLLED_BACK, apply("fixed", live("fixed")))
+BACK_AND_FORTH = (*FIRST, apply("better", exposed("better")), apply("good", live("good")))
+OVERTAKEN = (*FIRST, apply("failing", condemned), apply("better", live("better")))
+DELETED = (*FIRST, apply("better", exposed("better")), delete())
+
+ALL = {
+    "a first version serves, a better one is promoted": PROMOTED,
+    "an inaccurate one is refused at the gate": REFUSED,
+    "a failing one is rolled back, a fixed one rolls out": FIXED,
+    "A, then B, then A again in mid-canary": BACK_AND_FORTH,
+    "C is declared while B rolls back": OVERTAKEN,
+    "deleted in mid-canary": DELETED,
+}

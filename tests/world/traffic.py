@@ -1,0 +1,116 @@
+"""Live traffic, and the metrics that tell of it: counters are a function of what the route was.
+
+Requests come at a fixed rate and are split exactly by weight, so an operator that starts again
+reads the same counters as the one before. Nothing is random: a run can be repeated and compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from merit.evidence.counts import ArmPair, Counts, NoSample, Sample
+from tests.world.actors import env
+from tests.world.store import Commit, Store
+
+SCRAPE = 5.0
+RPS = 200.0
+ERRORS: dict[str, float] = {"failing": 0.06}
+NORMAL_ERRORS = 0.0005
+SLOW = 0.002
+
+
+@dataclass
+class Traffic:
+    """What every arm was sent. `history`: since when which arm has had which percentage."""
+
+    store: Store
+    history: list[tuple[float, dict[str, int]]] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    reachable: bool = True
+
+    def fork(self, store: Store) -> Traffic:
+        """The same past, on its own."""
+        return Traffic(store, list(self.history), dict(self.versions), self.reachable)
+
+    def see(self, commit: Commit) -> None:
+        """A route, or a Deployment, has changed."""
+        kind, _, name = commit.ref
+        if kind == "HTTPRoute":
+            self.history.append((self.store.now(), weights(commit.new)))
+        elif kind == "Deployment" and commit.new is not None:
+            version = env(commit.new["spec"]["template"], "MERIT_MODEL_VERSION")
+            self.versions[name.rpartition("-")[2]] = version
+
+    def requests(self, short: str, at: float) -> int:
+        """How many requests an arm was sent until then."""
+        total, ends = 0.0, [start for start, _ in self.history[1:]] + [at]
+        for (start, split), end in zip(self.history, ends, strict=True):
+            total += max(0.0, min(end, at) - start) * RPS * split.get(short, 0) / 100
+        return int(total)
+
+    def failed(self, short: str, at: float) -> int:
+        """How many of them got an error."""
+        share = ERRORS.get(self.versions.get(short, ""), NORMAL_ERRORS)
+        return int(self.requests(short, at) * share)
+
+    def slow(self, short: str, at: float) -> int:
+        """How many of them took longer than any bar allows."""
+        return int(self.requests(short, at) * SLOW)
+
+
+def weights(route: dict[str, Any] | None) -> dict[str, int]:
+    """Percent per revision, as a gateway reads them."""
+    found: dict[str, int] = {}
+    for rule in (route or {}).get("spec", {}).get("rules", [])[:1]:
+        for backend in rule.get("backendRefs", []):
+            short = backend["name"].rpartition("-")[2]
+            found[short] = found.get(short, 0) + backend.get("weight", 1)
+    total = sum(found.values())
+    return {short: round(100 * part / total) for short, part in found.items()} if total else {}
+
+
+@dataclass
+class Fleet:
+    """Stands in for `merit.metrics.fleet.Fleet`: one scrape every five seconds, no lag."""
+
+    traffic: Traffic
+
+    async def tick(self, *_: Any, **__: Any) -> None:
+        """Nothing is kept: counters are worked out when they are asked for."""
+
+    def available(self) -> tuple[bool, str, str]:
+        """Whether Prometheus answers."""
+        if self.traffic.reachable:
+            return True, "Fresh", "errors, latency"
+        return False, "MetricsLost", "Prometheus does not answer"
+
+    def idle(self, namespace: str, name: str, short: str, port: int) -> bool:
+        """No request in the last two scrapes."""
+        at = self._grid()
+        return self.traffic.requests(short, at) == self.traffic.requests(short, at - 2 * SCRAPE)
+
+    def sample(self, arms: Any) -> Sample | NoSample:
+        """What both arms did since `arms.since`."""
+        if not self.traffic.reachable:
+            return NoSample("MetricsLost", "Prometheus does not answer")
+        at, since = self._grid(), arms.since
+        if since is None:
+            return Sample(at=at, since=None, signals={})
+        counters = {"errors": self.traffic.failed, "latency/p99": self.traffic.slow}
+        signals = {}
+        for name, counter in counters.items():
+            candidate = self._counts(arms.candidate, counter, since, at)
+            stable = self._counts(arms.stable, counter, since, at)
+            signals[name] = ArmPair(candidate, stable, candidate, stable)
+        return Sample(at=at, since=since, signals=signals)
+
+    def _grid(self) -> float:
+        return self.traffic.store.now() // SCRAPE * SCRAPE
+
+    def _counts(self, short: str | None, counter: Any, since: float, at: float) -> Counts:
+        if not short:
+            return Counts()
+        requests = self.traffic.requests
+        n = requests(short, at) - requests(short, since)
+        return Counts(n=float(n), bad=float(min(n, counter(short, at) - counter(short, since))))
