@@ -66,7 +66,7 @@ crd: $(READY) ## What is generated: the CRD, its copy in the chart, pages of doc
 
 lock: ## requirements.lock anew, from the pins of pyproject.toml
 	@rm -rf .build/lock && $(call find-python) && "$$python" -m venv .build/lock
-	@.build/lock/bin/pip install --quiet --disable-pip-version-check -e '.[dev]' hatchling==1.33.0
+	@.build/lock/bin/pip install --quiet --disable-pip-version-check -e '.[dev]' hatchling==1.33.0 editables
 	@{ echo "# Exact versions of everything that make installs. Written by \`make lock\`."; \
 	  .build/lock/bin/pip freeze --exclude-editable; } > requirements.lock
 	@rm -rf .build/lock && touch pyproject.toml && echo "requirements.lock: written"

@@ -29,12 +29,12 @@ class Source(Protocol):
     """Anything that answers instant queries: Prometheus, or a test."""
 
     async def instant(self, query: str, at: float | None = None) -> Answer:
-        """The answer at `at` (Unix seconds of Prometheus' clock; None: now). Never raises."""
+        """The answer at `at` (Unix seconds; None: now). Never raises."""
         ...
 
 
 def parse(body: Any) -> Answer:
-    """An answer of /api/v1/query by its result type. NaN and Inf are no numbers and are left out."""
+    """An answer of /api/v1/query by its result type. NaN and Inf are left out."""
     try:
         if body.get("warnings"):
             first = str(body["warnings"][0])[:160]

@@ -4,53 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from merit.evidence.counts import ArmPair, Counts, NoSample, Sample
 from merit.evidence.quantile import quantile, seconds_text
 from merit.evidence.sentences import share
 from merit.metrics.answer import Answer, Source
+from merit.metrics.arms import FleetArms
+from merit.metrics.edges import Edges
 from merit.metrics.preset import Latency, Preset, load_preset
-from merit.metrics.window import (
-    Metric,
-    Span,
-    TwoSeries,
-    Window,
-    bracket,
-    matcher,
-    number_of,
-    quoted,
-)
+from merit.metrics.window import Metric, Span, TwoSeries, Window, matcher, quoted
 from merit.policy.observed import Figure
 
 LONGEST = 600.0  # seconds: after a longer gap counters are based anew, not stretched
 SHORTEST = 60.0
 ASKED = 120.0  # seconds after which an object that no longer asks does not widen the window
-HOURLY = 3600.0
 TORN = 3  # looks that wait for a torn scrape to mend before the signal is left out once
-AROUND = 3  # edges beside the limit, for the quantile that people read
+__all__ = ["Fleet", "FleetArms"]
 
-
-@dataclass(frozen=True, slots=True)
-class FleetArms:
-    """Which two revisions of which object, and since when.
-
-    `candidate`, `stable`: 8 characters of the revision, or None; with one of them, that arm is told
-    as `stable`. `port`: of the Services. `since`: what was consumed already, None at first.
-    `edges`: each signal's limit in seconds, None for errors. `candidate_started_at`: a series born
-    after it began at 0. All times in Unix seconds of Prometheus' clock.
-    """
-
-    namespace: str
-    name: str
-    candidate: str | None
-    stable: str | None
-    port: int
-    since: float | None = None
-    edges: Mapping[str, float | None] = field(default_factory=dict)
-    candidate_started_at: float | None = None
+NO_HISTOGRAM = Latency(bucket="none", unit="s")
 
 
 class Fleet:
@@ -73,10 +45,8 @@ class Fleet:
         self._selector = matcher({"job": "envoy"} if matchers is None else matchers)
         self._window: Window | None = None
         self._lost = NoSample("MetricsLost", "Prometheus was not asked yet")
-        self._known: dict[float, str] = {}  # edge -> how Prometheus spells it
-        self._known_at = -math.inf
+        self._edges = Edges(self._preset.latency or NO_HISTOGRAM)
         self._since: dict[tuple[str, str], tuple[float, float]] = {}
-        self._limits: dict[float, float] = {}
         self._torn: dict[tuple[str, str], int] = {}
 
     async def tick(self) -> None:
@@ -86,20 +56,15 @@ class Fleet:
             self._lose(clock)
             return
         at = float(math.floor(clock.series[0].samples[0][1]))
-        if not await self._learn_edges(at):
-            return
-        asked = self._edges_in_use(at)
-        seconds = math.ceil(self._reach(at))
         preset, latency = self._preset, self._preset.latency
+        if latency and not await self._learn_edges(latency, at):
+            return
+        asked = self._edges.in_use(at)
+        seconds = math.ceil(self._reach(at))
         queries = [f"{preset.requests.series}{{{self._arms()}}}[{seconds}s]"]
         if latency and asked:
-            spelled = "|".join(
-                re.escape(self._known[edge].removesuffix(".0")) + r"(\.0)?"
-                for edge in sorted(asked)
-                if not math.isinf(edge)
-            )
-            edges = quoted(f"{spelled}|\\+Inf")
-            queries.append(f'{latency.bucket}{{{self._arms()},le=~"{edges}"}}[{seconds}s]')
+            selector = f"{self._arms()},{self._edges.selector(asked)}"
+            queries.append(f"{latency.bucket}{{{selector}}}[{seconds}s]")
             if latency.also_slow:
                 queries.append(f"{latency.also_slow}{{{self._arms()}}}[{seconds}s]")
         answers = await asyncio.gather(*(self._source.instant(query, at) for query in queries))
@@ -113,7 +78,7 @@ class Fleet:
             for answer, key in zip(answers, keys, strict=False)
         ]
         self._lost = NoSample("", "")
-        self._window = Window(at - seconds, at, *metrics, edges=frozenset(asked))
+        self._window = Window(at - seconds, at, asked, *metrics)
 
     def available(self) -> tuple[bool, str, str]:
         """Whether the last tick was answered; else the reason and what was said."""
@@ -140,8 +105,7 @@ class Fleet:
             for name, seconds in arms.edges.items()
             if seconds is not None and self._preset.latency
         }
-        for limit in limits.values():
-            self._limits[limit] = window.at
+        self._edges.use(limits.values(), window.at)
         try:
             return self._cut(window, arms, candidate, stable, limits)
         except TwoSeries as error:
@@ -168,7 +132,7 @@ class Fleet:
             self._since[key] = (at, window.at)
             return Sample(at, None, {})
         self._since[key] = (arms.since, window.at)
-        edges = self._brackets(limits)
+        edges = self._edges.deciding(limits)
         if isinstance(edges, NoSample):
             return edges
         needed = {edge for pair in edges.values() for edge in pair}
@@ -220,7 +184,7 @@ class Fleet:
     def idle(self, namespace: str, name: str, short: str, port: int) -> bool:
         """No request ended at this revision during the last three scrapes. Unknown is not idle."""
         window = self._window
-        if window is None or self._lost.reason:
+        if window is None or self._lost.reason or not window.requests.first_seen:
             return False
         arm = self._preset.arm_name(namespace, f"{name}-{short}", port)
         span = Span(window.at - 3 * self._scrape, window.at, 0.0)
@@ -260,9 +224,13 @@ class Fleet:
                 elif latency is None:
                     continue
                 else:
-                    self._limits[latency.edge(limit)] = held.at
-                    found = self._brackets({signal: latency.edge(limit)})
-                    if isinstance(found, NoSample) or found[signal][1] not in held.edges:
+                    self._edges.use((latency.edge(limit),), held.at)
+                    found = self._edges.deciding({signal: latency.edge(limit)})
+                    if (
+                        isinstance(found, NoSample)
+                        or not found
+                        or found[signal][1] not in held.edges
+                    ):
                         continue
                     n, bad = held.slow(arm, found[signal][1], span)
                     value = self._quantile(held, latency, arm, signal, span)
@@ -292,54 +260,28 @@ class Fleet:
         pattern = f'{arm.label}=~"{quoted(arm.pattern)}"'
         return f"{self._selector},{pattern}" if self._selector else pattern
 
-    def _brackets(self, limits: Mapping[str, float]) -> dict[str, tuple[float, float]] | NoSample:
-        """The deciding edges of each limit; nothing while no histogram exists at all."""
-        latency = self._preset.latency
-        found: dict[str, tuple[float, float]] = {}
-        if not self._known or latency is None:
-            return found
-        for name, limit in limits.items():
-            below, above = bracket(self._known, limit)
-            if below is None or above is None:
-                side = "above" if above is None else "below"
-                text = seconds_text(latency.seconds(limit))
-                return NoSample("NoBucketEdge", f"{name}: no bucket edge {side} {text}")
-            found[name] = (below, above)
-        return found
-
     def edges(self, limit: float) -> tuple[float, float] | None:
-        """The bucket edges (seconds) that decide about a limit: equal if it is one of them."""
+        """The bucket edges (seconds) that decide about a limit (seconds): equal on an edge.
+
+        None while they are not known, or if the limit has no edge on both sides.
+        """
         latency = self._preset.latency
-        if latency is None:
+        found = self._edges.deciding({"": latency.edge(limit)}) if latency else {}
+        if latency is None or isinstance(found, NoSample) or not found:
             return None
-        below, above = bracket(self._known, latency.edge(limit))
-        if below is None or above is None:
-            return None
+        below, above = found[""]
         return latency.seconds(below), latency.seconds(above)
 
-    async def _learn_edges(self, at: float) -> bool:
-        latency = self._preset.latency
-        if latency is None or (self._known and at - self._known_at < HOURLY):
+    async def _learn_edges(self, latency: Latency, at: float) -> bool:
+        if not self._edges.due(at):
             return True
         query = f"count by (le) ({latency.bucket}{{{self._arms()}}})"
         answer = await self._source.instant(query, at)
         if answer.reason:
             self._lose(answer)
             return False
-        spelled = {number_of(s.labels["le"]): s.labels["le"] for s in answer.series if s.labels}
-        if spelled:
-            self._known, self._known_at = spelled, at
+        self._edges.learn(answer.series, at)
         return True
-
-    def _edges_in_use(self, at: float) -> set[float]:
-        self._limits = {k: v for k, v in self._limits.items() if at - v < HOURLY}
-        finite = sorted(edge for edge in self._known if not math.isinf(edge))
-        used: set[float] = set()
-        for limit in self._limits:
-            below = [edge for edge in finite if edge <= limit][-AROUND - 1 :]
-            above = [edge for edge in finite if edge > limit][: AROUND + 1]
-            used.update(below + above)
-        return used
 
     def _reach(self, at: float) -> float:
         """How far back to read: past the last sample at or before the oldest `since` in use."""

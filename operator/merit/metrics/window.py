@@ -110,10 +110,10 @@ class Window:
 
     start: float
     at: float
+    edges: frozenset[float]
     requests: Metric
     buckets: Metric = field(default_factory=Metric)
     also_slow: Metric = field(default_factory=Metric)
-    edges: frozenset[float] = frozenset()
 
     def cut(self, arms: tuple[str, ...], stale: float, *, latency: bool) -> float | None:
         """The newest instant up to which every living target has told everything; None: none lives.

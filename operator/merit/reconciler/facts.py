@@ -46,9 +46,7 @@ def arm_facts(
         short=short,
         exists=True,
         in_sync=accepted is None
-        or (
-            _matches(deployment, accepted.deployment) and _matches(service, accepted.service)
-        ),
+        or (_matches(deployment, accepted.deployment) and _matches(service, accepted.service)),
         desired=int((deployment.get("spec") or {}).get("replicas", 1)),
         ready=sum(_is_true(p, "Ready") for p in alive),
         restarts=sum(_restarts(p) for p in alive),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Protocol
 
 from pydantic import ValidationError
@@ -18,6 +19,7 @@ from merit.api.names import LABEL_NAME, LABEL_REVISION, accepted_name, arm_name,
 from merit.api.spec import Spec
 from merit.api.status import Status
 from merit.api.validation import Invalid, parse_spec
+from merit.children.workload import owner_reference
 from merit.cluster.cache import Cache, Key
 from merit.cluster.client import Cluster
 from merit.config import Config
@@ -25,8 +27,9 @@ from merit.evidence.counts import NoSample, Sample
 from merit.metrics.fleet import FleetArms
 from merit.policy.converge import ledger_content
 from merit.policy.evaluation import expected_job
-from merit.policy.observed import Accepted, Arm, Figure, Ledger, Observed, Tuning
+from merit.policy.observed import Accepted, Arm, Figure, Ledger, Observed, Route, Tuning
 from merit.policy.signals import declared
+from merit.policy.times import seconds
 from merit.reconciler.facts import applied, arm_facts, job_facts, owned_by, route_facts
 from merit.traffic.gateway_api import http_route
 
@@ -38,7 +41,14 @@ class Looks(Protocol):
 
     def sample(self, arms: FleetArms) -> Sample | NoSample: ...
 
-    def figures(self, arms: FleetArms, window: float) -> Mapping[str, tuple[float, int, str]]: ...
+    def display(
+        self,
+        namespace: str,
+        name: str,
+        short: str,
+        port: int,
+        edges: Mapping[str, float | None],
+    ) -> dict[str, Figure]: ...
 
 
 @dataclass(slots=True)
@@ -130,8 +140,6 @@ class Gatherer:
         return await self._measured(key, seen)
 
     async def _measured(self, key: Key, seen: Observed) -> Observed:
-        from dataclasses import replace
-
         job = expected_job(seen)
         run = None
         if job is not None:
@@ -162,7 +170,8 @@ class Gatherer:
         if not seen.tuning.source:
             return NoSample("NoSource", "the operator's configuration has no metrics source for it")
         since = _consumed(seen.status.analysis) if candidate.weight else None
-        arms = fleet_arms(key, accepted.spec, candidate.short, stable.short, since)
+        began = seconds(candidate.rollout_since) or None
+        arms = fleet_arms(key, accepted.spec, candidate.short, stable.short, since, began)
         return self._fleet.sample(arms)
 
     def _figures(self, key: Key, seen: Observed) -> dict[str, Figure]:
@@ -172,12 +181,9 @@ class Gatherer:
         accepted = seen.accepted.get(f"{stable.short}-{stable.policy}")
         if accepted is None:
             return {}
-        arms = fleet_arms(key, accepted.spec, None, stable.short, None)
-        found = self._fleet.figures(arms, 60.0)
-        return {
-            name: Figure(share=share, n=n, value=value)
-            for name, (share, n, value) in found.items()
-        }
+        edges = {signal.name: signal.bound for signal in declared(accepted.spec)}
+        port = accepted.spec.serving.port
+        return self._fleet.display(key.namespace, key.name, stable.short, port, edges)
 
     def _tuning(self, namespace: str, spec: Spec | Invalid) -> Tuning:
         named = spec.monitoring.source if isinstance(spec, Spec) and spec.monitoring else None
@@ -207,11 +213,7 @@ class Gatherer:
             found[short] = arm_facts(short, deployment, service, pods, record)
         return found
 
-    def _route(
-        self, key: Key, uid: str, status: Status, accepted: Mapping[str, Accepted]
-    ) -> Any:
-        from dataclasses import replace
-
+    def _route(self, key: Key, uid: str, status: Status, accepted: Mapping[str, Accepted]) -> Route:
         route = self._cache.get("HTTPRoute", key.namespace, key.name)
         facts = route_facts(route, uid)
         if route is None or facts.foreign or status.stable is None:
@@ -236,8 +238,6 @@ def render_route(
     key: Key, uid: str, spec: Spec, weights: Mapping[str, int], accepted: Mapping[str, Accepted]
 ) -> Object:
     """The route with these weights, each arm on its own port."""
-    from merit.children.workload import owner_reference
-
     ports = {a.identity.short: a.spec.serving.port for a in accepted.values()}
     return http_route(
         name=key.name,
@@ -249,7 +249,12 @@ def render_route(
 
 
 def fleet_arms(
-    key: Key, spec: Spec, candidate: str | None, stable: str | None, since: float | None
+    key: Key,
+    spec: Spec,
+    candidate: str,
+    stable: str,
+    since: float | None,
+    started: float | None,
 ) -> FleetArms:
     """Which series the metrics fleet is asked for."""
     return FleetArms(
@@ -259,8 +264,8 @@ def fleet_arms(
         stable=stable,
         port=spec.serving.port,
         since=since,
-        bars={signal.name: signal.bound for signal in declared(spec)},
-        candidate_started_at=since,
+        edges={signal.name: signal.bound for signal in declared(spec)},
+        candidate_started_at=started,
     )
 
 
@@ -274,7 +279,9 @@ def _accepted(
         parsed = parse_spec(data["spec"], name=name)
         if isinstance(parsed, Invalid) or record != accepted_name(name, was.key):
             continue
-        current = spec if isinstance(spec, Spec) and identity and identity.key == was.key else parsed
+        current = (
+            spec if isinstance(spec, Spec) and identity and identity.key == was.key else parsed
+        )
         found[was.key] = Accepted(
             name=record,
             identity=was,
@@ -304,6 +311,5 @@ def _selects(service: Object | None) -> str | None:
 
 
 def _consumed(analysis: Mapping[str, Any] | None) -> float | None:
-    from merit.evidence.analysis import consumed_until
-
-    return consumed_until(analysis) if analysis else None
+    until = (analysis or {}).get("consumedUntil")
+    return datetime.fromisoformat(until).timestamp() if until else None

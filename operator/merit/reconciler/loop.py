@@ -1,0 +1,156 @@
+"""gather -> decide -> execute -> write status once. What a key needs is always derived anew."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from merit.api.names import API_VERSION, KIND
+from merit.cluster.cache import Cache, Key
+from merit.cluster.client import Cluster
+from merit.cluster.errors import ApiError, Conflict, NotFound
+from merit.cluster.recorder import Recorder
+from merit.config import Config
+from merit.policy.decide import decide
+from merit.policy.decision import Decision
+from merit.policy.observed import Observed
+from merit.reconciler.execute import DECISIVE, Executor, Foreign, NotReady
+from merit.reconciler.gather import Gatherer, Looks, Memory, Object, read_status
+
+log = logging.getLogger("merit.reconciler")
+AT_ONCE = 0.0
+SOON = 1.0
+LEDGER_TIMEOUT = 2.0  # seconds: after that a rollback moves traffic without its record
+
+
+class Reconciler:
+    """Brings one object after the other to where it should be.
+
+    `now`: Unix seconds. Everything kept here may be lost at any time.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        cache: Cache,
+        fleet: Looks,
+        config: Config,
+        recorder: Recorder,
+        now: Callable[[], float],
+    ) -> None:
+        self._cluster, self._cache, self._recorder, self._now = cluster, cache, recorder, now
+        self._gatherer = Gatherer(cluster, cache, fleet, config)
+        self._memories: dict[str, Memory] = {}
+        self._urgent: set[Key] = set()
+
+    def urgent(self, key: Key) -> bool:
+        """Whether this key belongs in the safety lane."""
+        return key in self._urgent
+
+    def wants_sample(self, key: Key) -> bool:
+        """Whether a new look at Prometheus may change something for this object."""
+        obj = self._cache.get(KIND, key.namespace, key.name)
+        if obj is None:
+            return False
+        status = read_status(obj.get("status") or {})
+        return status.stable is not None
+
+    def exposed(self) -> bool:
+        """Whether any object has a candidate with traffic, or on its way to it."""
+        for key in self._cache.keys():
+            obj = self._cache.get(KIND, key.namespace, key.name) or {}
+            candidate = (obj.get("status") or {}).get("candidate") or {}
+            if candidate.get("stage") in ("Rollout", "Holdback", "Withdrawn"):
+                return True
+        return False
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One pass. Returns seconds until the next is due, None if only an event can matter.
+
+        Raises ApiError for the queue to back off from.
+        """
+        obj = self._cache.get(KIND, key.namespace, key.name)
+        if obj is None:
+            self._urgent.discard(key)
+            return None
+        uid = obj["metadata"]["uid"]
+        memory = self._memories.setdefault(uid, Memory())
+        seen = await self._gatherer.observe(key, obj, memory)
+        now = self._now()
+        decision = decide(seen, now)
+        if decision.urgent:
+            self._urgent.add(key)
+        try:
+            return await self._carry_out(key, obj, seen, decision, memory, now)
+        except (Conflict, NotFound):
+            await self._read_again(key, uid)
+            raise
+
+    async def _carry_out(
+        self,
+        key: Key,
+        obj: Object,
+        seen: Observed,
+        decision: Decision,
+        memory: Memory,
+        now: float,
+    ) -> float | None:
+        executor = Executor(self._cluster, self._cache, key, obj, seen, memory)
+        again = decision.again
+        for action in decision.actions:
+            try:
+                await executor.run(action)
+            except NotReady as waiting:
+                log.info("%s: %s", key, waiting)
+                again = min(again or SOON, SOON)
+                break
+            except Foreign as foreign:
+                memory.conflict = (seen.generation, f"{foreign}: rename it, or this object")
+                again = AT_ONCE
+                break
+            if isinstance(action, DECISIVE):
+                again = AT_ONCE
+        if memory.refused and not seen.refused:
+            again = AT_ONCE
+        if any(not isinstance(a, DECISIVE) for a in decision.actions) and again is None:
+            again = SOON if seen.status.candidate is not None else None
+        await self._write_status(key, seen, decision, executor)
+        for note in decision.notes:
+            await self._recorder.note(obj, note, now)
+        if decision.decisive_status:
+            return AT_ONCE
+        if again != AT_ONCE:
+            self._urgent.discard(key)
+        return again
+
+    async def _write_status(
+        self, key: Key, seen: Observed, decision: Decision, executor: Executor
+    ) -> None:
+        """The one status write of a pass; none if nothing changed."""
+        if seen.deleting or decision.status == seen.status:
+            return
+        newest = self._cache.get(KIND, key.namespace, key.name)
+        if newest is None:
+            return
+        timeout = LEDGER_TIMEOUT if decision.fallback else 10.0
+        try:
+            written = await self._cluster.patch_status(
+                newest, decision.status.to_dict(), timeout=timeout
+            )
+        except (Conflict, NotFound):
+            raise
+        except ApiError:
+            if decision.fallback is not None:
+                # Users first: the record is retried ahead of all other work.
+                await executor.run(decision.fallback)
+            raise
+        self._cache.put(KIND, written)
+
+    async def _read_again(self, key: Key, uid: str) -> None:
+        """What was seen is not the newest: the next pass begins from a fresh read."""
+        fresh = await self._cluster.get(API_VERSION, KIND, key.namespace, key.name)
+        if fresh is None:
+            self._cache.drop(KIND, key.namespace, key.name, uid)
+            self._memories.pop(uid, None)
+        else:
+            self._cache.put(KIND, fresh)
