@@ -88,6 +88,6 @@ endef
 $(READY): requirements.lock pyproject.toml
 	@$(call find-python); echo "$(VENV): from $$("$$python" --version), once"; \
 	"$$python" -m venv $(VENV)
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(VENV)/bin/pip install --quiet --no-compile --disable-pip-version-check -r requirements.lock
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

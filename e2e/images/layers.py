@@ -7,6 +7,7 @@ change is not made again, by this clone or by another one.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -213,6 +214,7 @@ def unpacked(layer: Layer) -> Path:
             made.mkdir(mode=0o755)
             layer.fill(made)
             made.rename(root)
+    os.utime(root)
     return root
 
 

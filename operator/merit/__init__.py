@@ -1,3 +1,3 @@
-"""Merit: models serve on merit. They earn each share of traffic with evidence, and lose it when the evidence turns."""
+"""Models serve on merit: they earn each share of traffic with evidence, and may lose it."""
 
 __version__ = "0.1.0"

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from e2e.cluster.build import KUBERNETES, binary
 from merit import config
+from merit.cluster.watches import watched
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "merit"
@@ -188,3 +189,14 @@ def test_users_get_what_they_may_through_kubernetes_own_roles() -> None:
     assert view["metadata"]["labels"][aggregate + "view"] == "true"
     assert edit["metadata"]["labels"][aggregate + "edit"] == "true"
     assert all("status" not in r for rule in edit["rules"] for r in rule["resources"])
+
+
+def test_the_role_lets_the_operator_watch_whatever_it_watches() -> None:
+    granted = {
+        (group, resource): set(rule["verbs"])
+        for rule in only(render(), "ClusterRole")["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    for kind in watched(gateway_api=True):
+        assert {"get", "list", "watch"} <= granted[kind.group, kind.plural], kind

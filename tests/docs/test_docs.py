@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from merit.api.reasons import Reason
 from merit.api.spec import Spec
 from merit.api.validation import parse_spec
 from merit.config import load
+from merit.policy.report import Report, parse_report
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
@@ -65,3 +67,17 @@ def test_every_make_target_that_the_pages_name_exists() -> None:
     for page in PAGES:
         named = re.findall(r"(?:`|^|MERIT_N=2 |/merit )make ([a-z0-9-]+)", page.read_text(), re.M)
         assert set(named) <= targets, page
+
+
+def test_the_report_of_the_tutorial_is_one_that_the_gate_accepts() -> None:
+    page = (ROOT / "docs" / "tutorial.md").read_text()
+    found = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert found
+    text = found[1].replace('open("/dev/termination-log", "w")', "sink")
+    sink = StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MERIT_REVISION", "h1:aa")
+        patch.setenv("MERIT_NONCE", "bb")
+        exec(text, {"sink": sink})
+    report = parse_report(sink.getvalue(), revision="h1:aa", nonce="bb")
+    assert isinstance(report, Report), report

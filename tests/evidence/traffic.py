@@ -6,10 +6,10 @@ import math
 import random
 from dataclasses import dataclass, field
 
+from merit.evidence.analysis import Analysis, Bar
 from merit.evidence.constants import Constants
 from merit.evidence.counts import ArmPair, Counts, Sample
 from merit.evidence.ladder import first_step, ladder
-from merit.evidence.analysis import Analysis, Bar
 
 BARS = (Bar("errors", 0.01, "1%"), Bar("latency/p99", 0.01, "120ms"))
 STEPS = ladder((1, 5, 10, 25, 50), 10)
@@ -53,7 +53,9 @@ def pair(candidate: tuple[float, float], stable: tuple[float, float]) -> ArmPair
     return ArmPair(c, s, c, s)
 
 
-def analysis(rps: float | None = None, *, phi: float | None = None, scrape: float = 5.0) -> Analysis:
+def analysis(
+    rps: float | None = None, *, phi: float | None = None, scrape: float = 5.0
+) -> Analysis:
     """The default terms of a rollout."""
     return Analysis.fresh(
         BARS,
@@ -72,7 +74,9 @@ class Walk:
 
     rps: float
     canary: dict[str, float]
-    stable: dict[str, float] = field(default_factory=lambda: {"errors": 0.001, "latency/p99": 0.004})
+    stable: dict[str, float] = field(
+        default_factory=lambda: {"errors": 0.001, "latency/p99": 0.004}
+    )
     seed: int = 1
     scrape: float = 5.0
     phi: float | None = None

@@ -1,4 +1,4 @@
-"""A small Prometheus for tests: counters over time, scraped on a rhythm, answered as raw samples."""
+"""A small Prometheus for tests: counters over time, scraped on a rhythm, told as raw samples."""
 
 from __future__ import annotations
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from merit.evidence.counts import ArmPair, Counts, NoSample, Sample
+from merit.policy.observed import Figure
 from tests.world.actors import env
 from tests.world.store import Commit, Store
 
 SCRAPE = 5.0
 RPS = 200.0
+LONGEST = 600.0  # as the real one: after a longer gap a new baseline
 ERRORS: dict[str, float] = {"failing": 0.06}
 NORMAL_ERRORS = 0.0005
 SLOW = 0.002
@@ -44,9 +46,10 @@ class Traffic:
 
     def requests(self, short: str, at: float) -> int:
         """How many requests an arm was sent until then."""
-        total, ends = 0.0, [start for start, _ in self.history[1:]] + [at]
-        for (start, split), end in zip(self.history, ends, strict=True):
-            total += max(0.0, min(end, at) - start) * RPS * split.get(short, 0) / 100
+        total, until = 0.0, at
+        for start, split in reversed(self.history):
+            total += max(0.0, min(until, at) - start) * RPS * split.get(short, 0) / 100
+            until = start
         return int(total)
 
     def failed(self, short: str, at: float) -> int:
@@ -95,8 +98,10 @@ class Fleet:
         if not self.traffic.reachable:
             return NoSample("MetricsLost", "Prometheus does not answer")
         at, since = self._grid(), arms.since
-        if since is None:
+        if since is None or at - since > LONGEST:
             return Sample(at=at, since=None, signals={})
+        if at <= since:
+            return Sample(at=since, since=since, signals={})
         counters = {"errors": self.traffic.failed, "latency/p99": self.traffic.slow}
         signals = {}
         for name, counter in counters.items():
@@ -104,6 +109,22 @@ class Fleet:
             stable = self._counts(arms.stable, counter, since, at)
             signals[name] = ArmPair(candidate, stable, candidate, stable)
         return Sample(at=at, since=since, signals=signals)
+
+    def display(
+        self, namespace: str, name: str, short: str, port: int, edges: Any, window: float = 60.0
+    ) -> dict[str, Figure]:
+        """The last minute of one revision."""
+        if not self.traffic.reachable:
+            return {}
+        at = self._grid()
+        counters = {"errors": self.traffic.failed, "latency/p99": self.traffic.slow}
+        found = {}
+        for name_ in edges:
+            counts = self._counts(short, counters[name_], at - window, at)
+            if counts.n:
+                share = counts.bad / counts.n
+                found[name_] = Figure(share=share, n=int(counts.n), value=f"{share:.2%}")
+        return found
 
     def _grid(self) -> float:
         return self.traffic.store.now() // SCRAPE * SCRAPE

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from merit.reconciler import Reconciler
+from merit.reconciler.loop import Reconciler
 
 from merit.cluster.cache import Cache, Key
 from merit.cluster.errors import ApiError

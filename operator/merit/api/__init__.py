@@ -1,1 +1,1 @@
-"""What a user may say and what he is told: spec, status, conditions, reasons, names, the CRD. Pure."""
+"""What a user may say and what he is told: spec, status, reasons, names, the CRD. Pure."""

@@ -15,7 +15,7 @@ class Model(BaseModel):
 
 
 class Told(Model):
-    """A part of status. Unknown fields are ignored, so that an older operator reads a newer status."""
+    """A part of status. Unknown fields are ignored: an older operator reads a newer status."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True

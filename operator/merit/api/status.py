@@ -16,7 +16,7 @@ Stage = Literal["Evaluation", "Feasibility", "Rollout"]
 
 
 class Condition(Told):
-    """One condition in the form of Kubernetes, read by kstatus, `kubectl wait`, Argo CD and Flux."""
+    """One condition in the form of Kubernetes, read by kubectl, Argo CD and Flux."""
 
     type: str
     status: Literal["True", "False", "Unknown"]

@@ -81,7 +81,11 @@ class Cluster:
         if in_cluster():
             kubeconfig.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
         else:
-            await kubeconfig.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+            # Named, because the library reads the environment once, when it is imported.
+            await kubeconfig.load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=os.environ.get("KUBECONFIG") or "~/.kube/config",
+                client_configuration=settings,
+            )
         settings.connection_pool_maxsize = 32
         # The library would believe HTTP_PROXY where kopf does not: one answer for both.
         settings.client_session_kwargs = {"trust_env": trust_env}

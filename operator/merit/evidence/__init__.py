@@ -1,1 +1,1 @@
-"""The arithmetic of evidence: scores, acceptance, quantiles from buckets, cost. Pure, standard library only."""
+"""The arithmetic of evidence: scores, acceptance, quantiles, cost. Pure, standard library."""

@@ -1,4 +1,4 @@
-"""The constants of judgement (verdicts.md 6): one place, overridable in the operator's configuration."""
+"""The constants of judgement, in one place; the operator's configuration may override them."""
 
 from __future__ import annotations
 

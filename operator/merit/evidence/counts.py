@@ -1,4 +1,4 @@
-"""Counts: what one arm did for one signal between two looks. Everything a verdict rests on is counts."""
+"""What one arm did for one signal between two looks. A verdict rests on counts alone."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`reason` is empty, or one of `api.reasons` (MetricsLost, Partial); then `message` says more."""
+    """`reason` is empty, or one of `api.reasons` (MetricsLost, Partial); with a `message`."""
 
     series: tuple[Series, ...] = ()
     reason: str = ""

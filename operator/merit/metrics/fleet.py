@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Mapping
 
-from merit.evidence.counts import ArmPair, Counts, NoSample, Sample
+from merit.evidence.counts import ArmPair, NoSample, Sample
 from merit.evidence.quantile import quantile, seconds_text
 from merit.evidence.sentences import share
 from merit.metrics.answer import Answer, Source
@@ -162,24 +162,14 @@ class Fleet:
         edges: tuple[float, float] | None,
         span: Span,
     ) -> ArmPair:
-        def counts(arm: str | None, edge: float | None) -> Counts:
-            if arm is None:
-                return Counts()
-            if edge is not None:
-                return Counts(*window.slow(arm, edge, span))
-            failed = self._preset.requests.errors
-            return Counts(
-                window.requests.total(arm, span),
-                window.requests.total(arm, span, lambda key: key in failed),
-            )
-
-        below, above = edges or (None, None)
-        return ArmPair(
-            candidate=counts(candidate, above),
-            stable=counts(stable, above),
-            candidate_below=counts(candidate, below),
-            stable_below=counts(stable, below),
+        failed = self._preset.requests.errors
+        if edges is None:
+            mine, theirs = (window.failed(arm, failed, span) for arm in (candidate, stable))
+            return ArmPair(mine, theirs, mine, theirs)
+        below, above = (
+            [window.slow(arm, edge, span) for arm in (candidate, stable)] for edge in edges
         )
+        return ArmPair(above[0], above[1], below[0], below[1])
 
     def idle(self, namespace: str, name: str, short: str, port: int) -> bool:
         """No request ended at this revision during the last three scrapes. Unknown is not idle."""
@@ -211,34 +201,38 @@ class Fleet:
         if held is None or self._lost.reason or arm not in held.requests.arms:
             return {}
         told: dict[str, Figure] = {}
-        latency = self._preset.latency
         try:
             at = held.cut((arm,), 3 * self._scrape, latency=False)
             if at is None:
                 return {}
             span = Span(at - window, at, 0.0)
             for signal, limit in edges.items():
-                if limit is None:
-                    pair = self._pair(held, None, arm, None, span).stable
-                    n, bad, value = pair.n, pair.bad, share(pair.bad / pair.n) if pair.n else ""
-                elif latency is None:
-                    continue
-                else:
-                    self._edges.use((latency.edge(limit),), held.at)
-                    found = self._edges.deciding({signal: latency.edge(limit)})
-                    if (
-                        isinstance(found, NoSample)
-                        or not found
-                        or found[signal][1] not in held.edges
-                    ):
-                        continue
-                    n, bad = held.slow(arm, found[signal][1], span)
-                    value = self._quantile(held, latency, arm, signal, span)
-                if n > 0:
-                    told[signal] = Figure(share=min(1.0, bad / n), n=round(n), value=value)
+                figure = self._figure(held, arm, signal, limit, span)
+                if figure is not None:
+                    told[signal] = figure
         except TwoSeries:
             return {}
         return told
+
+    def _figure(
+        self, held: Window, arm: str, signal: str, limit: float | None, span: Span
+    ) -> Figure | None:
+        latency = self._preset.latency
+        if limit is None:
+            seen = held.failed(arm, self._preset.requests.errors, span)
+            value = share(seen.bad / seen.n) if seen.n > 0 else ""
+        elif latency is not None:
+            self._edges.use((latency.edge(limit),), held.at)
+            found = self._edges.deciding({signal: latency.edge(limit)})
+            if isinstance(found, NoSample) or not found or found[signal][1] not in held.edges:
+                return None
+            seen = held.slow(arm, found[signal][1], span)
+            value = self._quantile(held, latency, arm, signal, span)
+        else:
+            return None
+        if seen.n <= 0:
+            return None
+        return Figure(share=min(1.0, seen.bad / seen.n), n=round(seen.n), value=value)
 
     def _quantile(self, held: Window, latency: Latency, arm: str, name: str, span: Span) -> str:
         q = float(name.rpartition("/p")[2] or "99") / 100

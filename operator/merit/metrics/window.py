@@ -6,9 +6,11 @@ baseline: an increase is never larger than the truth.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from merit.evidence.counts import Counts
 from merit.metrics.answer import Series
 
 Points = tuple[tuple[float, float], ...]
@@ -63,9 +65,9 @@ class Metric:
                 raise TwoSeries(arm)
             yield key, increase(points, span, self.first_seen[target])
 
-    def total(self, arm: str, span: Span, wanted: Callable[[str], bool] = lambda _: True) -> float:
-        """The sum of increases over the wanted keys."""
-        return sum(more for key, more in self.increases(arm, span) if wanted(key))
+    def total(self, arm: str, span: Span) -> float:
+        """The sum of increases over all series of this arm."""
+        return sum(more for _, more in self.increases(arm, span))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +132,23 @@ class Window:
         ]
         return min(ends, default=None)
 
-    def slow(self, arm: str, edge: float, span: Span) -> tuple[float, float]:
-        """(requests, those slower than `edge`), both from the histogram's own instant."""
+    def failed(self, arm: str | None, classes: Container[str], span: Span) -> Counts:
+        """Requests, and those of a failing class. An absent class is zero; so is an absent arm."""
+        if arm is None:
+            return Counts()
+        grown = list(self.requests.increases(arm, span))
+        return Counts(
+            n=sum(more for _, more in grown), bad=sum(more for key, more in grown if key in classes)
+        )
+
+    def slow(self, arm: str | None, edge: float, span: Span) -> Counts:
+        """Requests, and those slower than `edge`, both from the histogram's own instant."""
+        if arm is None:
+            return Counts()
         grown = self.cumulative(arm, span)
         beyond = self.also_slow.total(arm, span)
-        every = grown.get(float("inf"), 0.0)
-        return every + beyond, every - grown.get(edge, 0.0) + beyond
+        every = grown.get(math.inf, 0.0)
+        return Counts(n=every + beyond, bad=every - grown.get(edge, 0.0) + beyond)
 
     def cumulative(self, arm: str, span: Span) -> dict[float, float]:
         """Increases by upper edge, summed over targets."""
@@ -151,12 +164,12 @@ def number_of(le: str) -> float:
     try:
         return float(le)
     except ValueError:
-        return float("inf")
+        return math.inf
 
 
 def bracket(edges: Iterable[float], limit: float) -> tuple[float | None, float | None]:
     """The edges just below and just above a limit; twice the limit itself if it is an edge."""
-    finite = sorted(edge for edge in edges if edge != float("inf"))
+    finite = sorted(edge for edge in edges if edge != math.inf)
     close = next((edge for edge in finite if abs(edge - limit) <= 1e-9 * max(1.0, limit)), None)
     if close is not None:
         return close, close

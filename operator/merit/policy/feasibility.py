@@ -85,7 +85,8 @@ def static_verdict(seen: Observed, accepted: Accepted) -> Verdict:
             return Verdict(
                 "Bad",
                 "TooExpensive",
-                f"{per1k:.4f} per 1,000 predictions at {known.rps:g} rps > {cost.per1k_predictions}",
+                f"{per1k:.4f} per 1,000 predictions at {known.rps:g} rps "
+                f"> {cost.per1k_predictions}",
             )
     bound = f" <= {cost.per_hour}" if cost.per_hour is not None else ""
     return Verdict("Good", "StaticOnly", f"{said}{bound} {cost.currency}; no load was run")

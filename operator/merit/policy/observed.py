@@ -35,8 +35,8 @@ class Arm:
 
     `exists`: its Deployment is there. `desired`, `ready`: pods. `down` counts pods that can serve
     nobody by their own fault (crash loop, OOM kill); `blocked` names what the platform lacks for
-    them (ImagePull, Unschedulable, Quota), empty if nothing. `in_sync`: Deployment and Service stand
-    as recorded. `deadline_exceeded`: never became ready within progressDeadlineSeconds.
+    them (ImagePull, Unschedulable, Quota), empty if nothing. `in_sync`: both objects stand as
+    recorded. `deadline_exceeded`: never became ready within progressDeadlineSeconds.
     """
 
     short: str
@@ -54,7 +54,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The HTTPRoute: the weight of each revision's 8 characters, and what the gateway said of it."""
+    """The HTTPRoute: weight per revision's 8 characters, and what the gateway said of it."""
 
     exists: bool = False
     in_sync: bool = True
@@ -107,7 +107,7 @@ class Tuning:
     per_pod: bool = False
     tick: float = 5.0
     live_tick: float = 15.0
-    constants: Constants = Constants()
+    constants: Constants = field(default_factory=Constants)
     prices: PriceBook | None = None
 
 

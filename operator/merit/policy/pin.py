@@ -1,4 +1,4 @@
-"""`spec.rollback`: the operator's own field. It says what is rejected; the ledger is what decides."""
+"""`spec.rollback`, the operator's own field: it says what is rejected; the ledger decides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people and tools read: conditions, phase, trust, one line of summary. Nothing decides on it."""
+"""What people and tools read: conditions, phase, trust, a summary. Nothing decides on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How status remembers: the flow, the ledger, what was promoted, the last decisions. All bounded."""
+"""How status remembers: the flow, the ledger, promotions, the last decisions. All bounded."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def leaving_with(status: Status, short: str, now: float, until: float) -> tuple[
 
 
 def promoted(status: Status, candidate: Candidate, keep_warm: float, now: float) -> Status:
-    """The candidate is the stable revision; the one before it stays warm for `keep_warm` seconds."""
+    """The candidate is stable now; the one before it stays warm for `keep_warm` seconds."""
     at = stamp(now)
     revision = Revision(
         revision=candidate.revision,

@@ -12,7 +12,7 @@ from merit.cluster.errors import ApiError, Conflict, NotFound
 from merit.cluster.recorder import Recorder
 from merit.config import Config
 from merit.policy.decide import decide
-from merit.policy.decision import Decision
+from merit.policy.decision import Accept, Decision
 from merit.policy.observed import Observed
 from merit.reconciler.execute import DECISIVE, Executor, Foreign, NotReady
 from merit.reconciler.gather import Gatherer, Looks, Memory, Object, read_status
@@ -57,7 +57,7 @@ class Reconciler:
 
     def exposed(self) -> bool:
         """Whether any object has a candidate with traffic, or on its way to it."""
-        for key in self._cache.keys():
+        for key in sorted(self._cache.keys()):
             obj = self._cache.get(KIND, key.namespace, key.name) or {}
             candidate = (obj.get("status") or {}).get("candidate") or {}
             if candidate.get("stage") in ("Rollout", "Holdback", "Withdrawn"):
@@ -108,12 +108,12 @@ class Reconciler:
                 memory.conflict = (seen.generation, f"{foreign}: rename it, or this object")
                 again = AT_ONCE
                 break
-            if isinstance(action, DECISIVE):
-                again = AT_ONCE
-        if memory.refused and not seen.refused:
-            again = AT_ONCE
-        if any(not isinstance(a, DECISIVE) for a in decision.actions) and again is None:
-            again = SOON if seen.status.candidate is not None else None
+            if isinstance(action, (*DECISIVE, Accept)):
+                again = AT_ONCE  # no watch tells of these: look at once at what they changed
+        if any(isinstance(a, Accept) for a in decision.actions):
+            again = AT_ONCE  # nobody watches the records, and what we write wakes nobody
+        if decision.actions and again is None:
+            again = SOON  # no event comes of what is put into the cache at once
         await self._write_status(key, seen, decision, executor)
         for note in decision.notes:
             await self._recorder.note(obj, note, now)

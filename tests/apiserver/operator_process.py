@@ -1,0 +1,56 @@
+"""`merit run` with a reconciler that only tells: the process is real, the decisions are not."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from merit import app, logs
+from merit.cluster.cache import Cache, Key
+from merit.cluster.client import Cluster
+from merit.cluster.recorder import Recorder
+from merit.config import Config, load
+
+
+class Tells:
+    """Prints every key. A key named `stuck` never ends by itself."""
+
+    async def reconcile(self, key: Key) -> float | None:
+        print(f"reconcile {key.namespace}/{key.name}", flush=True)
+        if key.name == "stuck":
+            await asyncio.sleep(3600)
+        return None
+
+    def urgent(self, key: Key) -> bool:
+        return False
+
+    def wants_sample(self, key: Key) -> bool:
+        return False
+
+
+class Blind:
+    """A fleet that never looks."""
+
+    def needed(self) -> bool:
+        return False
+
+    async def tick(self) -> None:
+        return None
+
+    def available(self) -> tuple[bool, str, str]:
+        return True, "", ""
+
+
+def build(
+    cluster: Cluster, cache: Cache, recorder: Recorder, config: Config
+) -> tuple[Tells, Blind]:
+    return Tells(), Blind()
+
+
+if __name__ == "__main__":
+    path, identity, port = sys.argv[1:]
+    config = load(Path(path))
+    logs.configure(level=config.log.level, form=config.log.format)
+    options = app.Options(namespace="default", identity=identity, host="127.0.0.1", port=int(port))
+    sys.exit(asyncio.run(app.run(config, options, build=build)))

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import json
+import math
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from merit.evidence.analysis import Analysis
+from merit.evidence.constants import Constants
+from merit.evidence.counts import Sample
+from merit.evidence.sentences import confidence
+from tests.evidence.traffic import BARS, START, STEPS, Walk, analysis, pair
+
+HEALTHY = {"errors": 0.001, "latency/p99": 0.004}
+TERMS = {
+    "ladder": STEPS,
+    "confidence": 0.99,
+    "blast_radius": 0.01,
+    "constants": Constants(scrape=5.0),
+    "phi": None,
+}
+
+
+def feed(rollout, rows, *, scrape=5.0, warming=False):
+    """One scrape per row: {signal: ((n, bad) candidate, (n, bad) stable)}."""
+    if rollout.consumed_until is None:
+        rollout.observe(Sample(START, None, {}), weight_changed=False, warming=False)
+    for row in rows:
+        since = rollout.consumed_until
+        signals = {name: pair(*arms) for name, arms in row.items()}
+        rollout.observe(
+            Sample(since + scrape, since, signals), weight_changed=False, warming=warming
+        )
+    return rollout
+
+
+def both(errors, latency=((0, 0), (0, 0))):
+    return {"errors": errors, "latency/p99": latency}
+
+
+def test_nothing_seen_is_neither_bad_nor_proven():
+    rollout = analysis()
+    assert not rollout.worse().bad and rollout.worse().confidence == "0.0%"
+    assert not rollout.proven(1).good
+    assert {kind for _, _, kind in rollout.figures().values()} == {"NoData"}
+
+
+def test_healthy_canaries_at_40_rps_are_never_bad_and_all_reach_the_last_step():
+    walks = [Walk(40, HEALTHY, seed=seed).run(minutes=12) for seed in range(15)]
+    assert [w.rolled_back for w in walks] == [None] * 15
+    assert all(w.ready is not None and w.ready < 700 for w in walks)
+
+
+def test_five_percent_errors_are_found_within_the_expected_number_of_bad_requests():
+    walks = [Walk(40, HEALTHY | {"errors": 0.05}, seed=seed).run() for seed in range(20)]
+    assert all(w.rolled_back is not None and w.ready is None for w in walks)
+    assert sum(w.bad["errors"] for w in walks) / 20 < 25
+    assert all(w.reason in ("ErrorsWorse", "ErrorsBreached") for w in walks)
+
+
+def test_a_slow_canary_is_rolled_back_for_its_latency():
+    walks = [Walk(40, HEALTHY | {"latency/p99": 0.09}, seed=seed).run() for seed in range(8)]
+    assert {w.reason[:7] for w in walks} == {"Latency"}
+    assert sum(w.bad["latency/p99"] for w in walks) / 8 < 40
+
+
+def test_total_failure_is_dead_on_arrival_within_seconds():
+    walks = [Walk(40, HEALTHY | {"errors": 1.0}, seed=seed).run() for seed in range(8)]
+    assert {w.reason for w in walks} == {"DeadOnArrival"}
+    assert all(w.rolled_back <= 45 for w in walks)
+
+
+def test_when_stable_fails_alike_nobody_is_blamed_and_the_rollout_holds():
+    ill = HEALTHY | {"errors": 0.06}
+    walks = [Walk(40, ill, stable=ill, seed=seed, phi=1.0).run(15) for seed in range(12)]
+    assert [w.rolled_back for w in walks] == [None] * 12
+    rollout = feed(analysis(40), [both(((20, 1), (180, 11)))] * 60)
+    assert rollout.proven(1).reason == "StableFailing"
+    assert "a rollback would not help" in rollout.proven(1).message
+
+
+def test_a_hotfix_beside_a_failing_stable_is_never_blamed():
+    walks = [
+        Walk(40, HEALTHY | {"errors": 0.02}, stable=HEALTHY | {"errors": 0.06}, seed=s).run(15)
+        for s in range(8)
+    ]
+    assert [w.rolled_back for w in walks] == [None] * 8
+
+
+def test_one_terrible_scrape_cannot_decide_alone():
+    rollout = feed(analysis(200, phi=1.0), [both(((100, 40), (900, 1)))])
+    assert not rollout.worse().bad
+    feed(rollout, [both(((100, 40), (900, 1)))] * 4)
+    assert rollout.worse().bad
+
+
+def test_latency_does_not_count_while_the_candidate_warms_up():
+    row = both(((100, 0), (900, 1)), ((100, 90), (900, 1)))
+    rollout = feed(analysis(200), [row] * 6, warming=True)
+    assert not rollout.worse().bad and rollout.figures()["latency/p99"][1] == 0
+    assert feed(rollout, [row] * 20).worse().reason.startswith("Latency")
+
+
+def test_a_look_that_was_consumed_or_overlaps_changes_nothing():
+    rollout = feed(analysis(), [both(((10, 1), (90, 0)))] * 3)
+    before = rollout.to_status()
+    at = rollout.consumed_until
+    old = {"errors": pair((50, 50), (50, 0))}
+    for sample in (Sample(at, at - 5, old), Sample(at, at, {}), Sample(at + 5, at - 1, old)):
+        rollout.observe(sample, weight_changed=False, warming=False)
+    assert rollout.to_status() == before
+
+
+def test_no_data_leaves_every_score_as_it_was_apart_from_late_start_money():
+    rollout = feed(analysis(40), [both(((20, 1), (180, 1)))] * 20)
+    before = rollout.worse().log_m
+    feed(rollout, [both(((0, 0), (0, 0)))] * 100)
+    assert rollout.worse().log_m == pytest.approx(before, abs=0.6)
+    assert rollout.quiet == 500
+
+
+def test_bad_is_judged_above_the_limit_and_good_below_it():
+    between = pair((100, 0), (900, 0))
+    certain = pair((100, 50), (900, 0))
+    from dataclasses import replace
+
+    mixed = replace(between, candidate_below=certain.candidate, stable_below=certain.stable)
+    rollout = analysis(200)
+    feed(rollout, [])
+    for _ in range(60):
+        since = rollout.consumed_until
+        signals = {"errors": between, "latency/p99": mixed}
+        rollout.observe(Sample(since + 5, since, signals), weight_changed=False, warming=False)
+    assert not rollout.worse().bad
+    proof = rollout.proven(2)
+    assert not proof.good and proof.reason == "NoBucketEdge" and "slow requests" in proof.message
+
+
+def test_the_forecast_says_how_long_the_rest_takes():
+    rollout = feed(analysis(40), [both(((2, 0), (198, 0)), ((2, 0), (198, 0)))] * 10)
+    proof = rollout.proven(5)
+    assert not proof.good and proof.reason == "NeedsMoreRequests"
+    assert proof.missing_seconds > 60 and "about" in proof.message and "need" in proof.message
+
+
+def test_the_traffic_is_learnt_once_and_then_fixed():
+    rollout = feed(analysis(), [both(((2, 0), (198, 0)))] * 2)
+    assert rollout.rps == 40
+    feed(rollout, [both(((20, 0), (1980, 0)))] * 5)
+    assert rollout.rps == 40
+
+
+def test_messages_say_counts_and_confidence():
+    rollout = feed(analysis(200), [both(((100, 6), (900, 1)))] * 20)
+    verdict = rollout.worse()
+    assert verdict.bad and "120 of 2,000 requests failed" in verdict.message
+    assert verdict.confidence in verdict.message
+    assert confidence(40.0) == ">99.99%"
+    assert confidence(math.log(125)) == "99.2%"
+    assert confidence(-3) == "0.0%"
+
+
+def test_ten_million_requests_a_scrape_overflow_nothing():
+    n = 10_000_000
+    rollout = feed(analysis(2e6), [both(((n, n), (n, 0)), ((n, 0), (n, n)))] * 5)
+    assert rollout.worse().bad
+    json.dumps(rollout.to_status(), allow_nan=False)
+    rollout = feed(analysis(2e6), [both(((n, 10), (n, 10)), ((n, 10), (n, 10)))] * 30)
+    assert rollout.proven(5).good
+    assert all(math.isfinite(v) for v in (rollout.worse().log_m,))
+
+
+def test_the_state_of_two_signals_fits_three_kibibytes_and_tells_what_matters():
+    rng = random.Random(3)
+    rows = [
+        both(
+            ((200_000 + rng.randrange(999), 120), (2_000_000, 1234)),
+            ((200_000, 777), (2_000_000, rng.randrange(3000))),
+        )
+        for _ in range(50)
+    ]
+    state = feed(analysis(), rows).to_status()
+    assert len(json.dumps(state, separators=(",", ":"))) <= 3072
+    assert state["consumedUntil"] == "2025-11-24T16:04:10.000Z"
+
+
+counts = st.tuples(st.integers(0, 500), st.integers(0, 500)).map(lambda x: (max(x), min(x)))
+rows = st.lists(
+    st.fixed_dictionaries({name: st.tuples(counts, counts) for name in ("errors", "latency/p99")}),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=rows, data=st.data(), rps=st.sampled_from([None, 40.0]))
+def test_a_rollout_that_is_killed_after_any_scrape_goes_on_bit_for_bit(rows, data, rps):
+    killed_at = data.draw(st.sets(st.integers(0, len(rows))))
+    unbroken = feed(analysis(rps), rows)
+    broken = feed(analysis(rps), [])
+    for i, row in enumerate(rows):
+        if i in killed_at:
+            state = json.loads(json.dumps(broken.to_status()))
+            broken = Analysis.restore(state, BARS, rps=rps, **TERMS)
+        feed(broken, [row])
+    assert broken.to_status() == unbroken.to_status()
+    assert broken.worse() == unbroken.worse()
+    assert [broken.proven(i) for i in range(6)] == [unbroken.proven(i) for i in range(6)]
+
+
+@pytest.mark.parametrize("key", ["signals", "dead", "rps", "consumedUntil", "quiet"])
+def test_stored_evidence_that_does_not_fit_is_a_value_error(key):
+    state = analysis().to_status()
+    del state[key]
+    with pytest.raises(ValueError, match="does not fit"):
+        Analysis.restore(state, BARS, rps=None, **TERMS)
