@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from merit.cluster.cache import Cache
 from merit.cluster.errors import Conflict, Invalid
-
 from tests.world.manifests import manifest
 from tests.world.merge import Object
 from tests.world.store import Store

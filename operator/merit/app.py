@@ -242,7 +242,11 @@ async def run(config: Config, options: Options, *, build: Build) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     calls = Calls()
-    cluster = await Cluster.connect(count=calls.count)
+    try:
+        cluster = await Cluster.connect(count=calls.count)
+    except ApiError as error:
+        log.critical("%s", error)
+        return 1
     try:
         operator = Operator(config, options, cluster=cluster, calls=calls, build=build)
         return await operator.run(stop)

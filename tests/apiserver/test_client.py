@@ -195,7 +195,7 @@ async def test_watches_fill_the_cache_and_wake_the_owner(cluster: Cluster, names
     watches.start()
     made = await cluster.create(scorer("scorer", namespace))
     key = Key(namespace, "scorer")
-    await until(lambda: key in cache.keys())
+    await until(lambda: cache.get("ModelDeployment", *key) is not None)
     arm = await cluster.create(deployment(namespace))
     unlabelled = deployment(namespace)
     unlabelled["metadata"] = {"name": "else", "namespace": namespace}
@@ -357,6 +357,36 @@ async def test_a_leader_whose_lease_was_taken_leaves_at_once(
     )
     await until(lambda: only.process.poll() is not None)
     assert only.process.returncode == 1
+
+
+async def test_the_installed_command_leads_and_leaves_on_sigterm(
+    control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("gatewayAPI: false\n")
+    command = ["run", "--config", config, "--listen", "127.0.0.1:0", "--namespace", "kube-public"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "merit",
+        *command,
+        env={
+            **os.environ,
+            "KUBECONFIG": str(control_plane.kubeconfig),
+            "PYTHONPATH": str(ROOT / "operator"),
+        },
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    async with asyncio.timeout(30):
+        while b'"message": "leading"' not in await process.stderr.readline():
+            assert process.returncode is None
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(5):
+        _, told = await process.communicate()
+    assert process.returncode == 0, told.decode()
+    lease = control_plane.kubectl("get", "lease", "merit", "-n", "kube-public", "-o", "json")
+    assert not json.loads(lease)["spec"].get("holderIdentity")
 
 
 async def test_a_missing_api_is_named_and_the_process_ends(

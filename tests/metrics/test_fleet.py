@@ -13,7 +13,7 @@ BOTH = {"errors": None, "latency/p99": 0.1}
 
 def arms(since: float | None, edges=ERRORS, **kwargs) -> FleetArms:
     terms = {"candidate": CANARY, "stable": STABLE, "candidate_started_at": T0 + 6}
-    return FleetArms("ns", "fraud", port=80, since=since, edges=edges, **(terms | kwargs))
+    return FleetArms("ns", "fraud", since=since, edges=edges, **({"port": 80} | terms | kwargs))
 
 
 @pytest.fixture
@@ -317,3 +317,12 @@ async def test_two_series_of_one_target_for_one_class_are_refused(world):
     await eyes.tick()
     answer = eyes.sample(arms(T0))
     assert isinstance(answer, NoSample) and answer.reason == "Partial"
+
+
+async def test_the_two_arms_may_listen_on_different_ports(world):
+    eyes = fleet(world)
+    await eyes.tick()
+    there = eyes.sample(arms(None, port=9000, stable_port=80))
+    assert isinstance(there, Sample)
+    nowhere = eyes.sample(arms(None, stable_port=9000))
+    assert isinstance(nowhere, NoSample) and nowhere.reason == "NoSeries"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.world.merge import Object
+from tests.world.merge import Object, merged
 from tests.world.store import Store, ref_of
 
 POD_READY = 4.0  # seconds from creation until a pod is ready
@@ -56,7 +56,7 @@ class Actors:
         due, ready, stand = float("inf"), 0, 0
         for index in range(8):
             pod_name = f"{name}-{index}"
-            pod = self.store.get(("Pod", deployment["metadata"]["namespace"], pod_name))
+            pod = self.store.objects.get(("Pod", deployment["metadata"]["namespace"], pod_name))
             if index >= spec["replicas"]:
                 if pod is not None:
                     self.store.delete(ref_of(pod), "deployment-controller")
@@ -90,7 +90,7 @@ class Actors:
         end = _created(job) + JOB_RUNS
         pod_name = job["metadata"]["name"] + "-x"
         namespace = job["metadata"]["namespace"]
-        pod = self.store.get(("Pod", namespace, pod_name))
+        pod = self.store.objects.get(("Pod", namespace, pod_name))
         if pod is None:
             pod = self.store.create(_pod(job, job["spec"]["template"], pod_name), "kubelet")
         if self.store.now() < end:
@@ -136,9 +136,10 @@ class Actors:
             "addressType": "IPv4",
             "endpoints": endpoints,
         }
-        if self.store.get(ref_of(slice_)) is None:
+        known = self.store.objects.get(ref_of(slice_))
+        if known is None:
             self.store.create(slice_, "endpointslice-controller")
-        else:
+        elif known["endpoints"] != endpoints:
             body = {key: slice_[key] for key in ("metadata", "endpoints")}
             self.store.patch(ref_of(slice_), body, "endpointslice-controller")
 
@@ -159,7 +160,9 @@ class Actors:
         self._status(route, {"parents": parents})
 
     def _status(self, obj: Object, status: Mapping[str, Any]) -> None:
-        self.store.patch(ref_of(obj), {"status": dict(status)}, "actor", "status")
+        known = obj.get("status", {})
+        if merged(known, status) != known:
+            self.store.patch(ref_of(obj), {"status": dict(status)}, "actor", "status")
 
 
 def env(template: Mapping[str, Any], name: str) -> str:

@@ -75,7 +75,7 @@ def manifest(version: str) -> dict[str, Any]:
 
 
 def config() -> Config:
-    """The operator's configuration: one source, scraped every five seconds."""
+    """The operator's configuration: one source, scraped every fifteen seconds."""
     return Config.model_validate(
         {
             "metrics": {
@@ -87,6 +87,7 @@ def config() -> Config:
                     }
                 },
             },
-            "judgement": {"scrape": "5s"},
+            "judgement": {"scrape": "15s"},
+            "tick": {"fast": "15s", "live": "15s"},
         }
     )

@@ -90,7 +90,8 @@ OVERTAKEN = (*FIRST, apply("failing", condemned), apply("better", live("better")
 DELETED = (*FIRST, apply("better", exposed("better")), delete())
 
 ALL = {
-    "a first version serves, a better one is promoted": PROMOTED,
+    "a first version serves": FIRST,
+    "a better one is promoted": PROMOTED,
     "an inaccurate one is refused at the gate": REFUSED,
     "a failing one is rolled back, a fixed one rolls out": FIXED,
     "A, then B, then A again in mid-canary": BACK_AND_FORTH,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from merit.cluster.errors import Conflict, NotFound, Unreachable
 from merit.cluster.patches import merged
-from tests.world.merge import Object
+from tests.world.merge import Object, cloned
 from tests.world.store import Ref, Store, ref_of
 
 MANAGER = "merit"
@@ -48,11 +49,11 @@ class Server:
     async def create(self, obj: Object, *, dry_run: bool = False) -> Object:
         if dry_run:
             self.reads += 1
-            return self.store.create(obj, MANAGER, dry_run=True)
-        return self._write("create", ref_of(obj), lambda: self.store.create(obj, MANAGER))
+            return self.store.create(_sent(obj), MANAGER, dry_run=True)
+        return self._write("create", ref_of(obj), lambda: self.store.create(_sent(obj), MANAGER))
 
     async def apply(self, obj: Object, *, timeout: float = 10.0) -> Object:
-        return self._write("apply", ref_of(obj), lambda: self.store.apply(obj, MANAGER))
+        return self._write("apply", ref_of(obj), lambda: self.store.apply(_sent(obj), MANAGER))
 
     async def patch(
         self,
@@ -64,7 +65,9 @@ class Server:
     ) -> Object:
         ref = ref_of(obj_ref)
         return self._write(
-            subresource or "patch", ref, lambda: self.store.patch(ref, patch, MANAGER, subresource)
+            subresource or "patch",
+            ref,
+            lambda: self.store.patch(ref, _sent(patch), MANAGER, subresource),
         )
 
     async def patch_status(
@@ -98,7 +101,7 @@ class Server:
         self, api_version: str, kind: str, *, namespace: str | None = None, labels: str = ""
     ) -> list[Object]:
         self.reads += 1
-        return list(self.store.all(kind, namespace, labels))
+        return [cloned(obj) for obj in self.store.all(kind, namespace, labels)]
 
     async def close(self) -> None:
         return None
@@ -121,3 +124,9 @@ class Server:
         if number in self.faults.lose_answer:
             raise Unreachable(0, "Unreachable", "the connection was reset")
         return answer
+
+
+def _sent(obj: Object) -> Object:
+    """The object as it arrives: JSON, so tuples are lists and nothing is shared."""
+    sent: Object = json.loads(json.dumps(obj))
+    return sent

@@ -7,7 +7,6 @@ real API server fills in, and no new version for a write that changes nothing.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import Any
 
 from merit.cluster.errors import Conflict, Invalid, NotFound
 from tests.world.defaults import filled
-from tests.world.merge import Object, Path, fields, fields_v1, merged, put, remove
+from tests.world.merge import Object, Path, cloned, fields, fields_v1, merged, put, remove
 
 Ref = tuple[str, str, str]
 WITH_GENERATION = frozenset({"ModelDeployment", "Deployment", "Job", "HTTPRoute"})
@@ -64,20 +63,21 @@ class Store:
     def get(self, ref: Ref) -> Object | None:
         """A copy of the object, or None."""
         found = self.objects.get(ref)
-        return None if found is None else copy.deepcopy(found)
+        return None if found is None else cloned(found)
 
     def all(self, kind: str, namespace: str | None = None, labels: str = "") -> Iterator[Object]:
-        """Copies of all objects of a kind; labels as `a=b,c=d` or `a`."""
-        for (of, place, _), obj in sorted(self.objects.items()):
-            if of == kind and namespace in (None, "", place) and _matches(obj, labels):
-                yield copy.deepcopy(obj)
+        """All objects of a kind, not to be changed; labels as `a=b,c=d` or `a`."""
+        for ref in sorted(ref for ref in self.objects if ref[0] == kind):
+            obj = self.objects.get(ref)
+            if obj is not None and namespace in (None, "", ref[1]) and _matches(obj, labels):
+                yield obj
 
     def create(self, obj: Object, manager: str, dry_run: bool = False) -> Object:
         """POST: 409 if it is there."""
         ref = ref_of(obj)
         if ref in self.objects:
             raise Conflict(409, "AlreadyExists", f"{ref[0]} {ref[2]!r} already exists")
-        new = filled(copy.deepcopy(obj))
+        new = filled(cloned(obj))
         if ref[0] in WITH_STATUS:
             new.pop("status", None)
         if ref[0] == "ModelDeployment":
@@ -111,7 +111,7 @@ class Store:
             raise Invalid(422, "Invalid", "metadata.uid: field is immutable")
         _precondition(meta, old)
         wanted = {p: v for p, v in fields(obj).items() if p[0] != "status"}
-        new = copy.deepcopy(old)
+        new = cloned(old)
         others = {p for who, ps in self.owned[ref].items() if who != (manager, "Apply") for p in ps}
         for path in self.owned[ref].get((manager, "Apply"), set()) - set(wanted) - others:
             remove(new, path)
@@ -133,7 +133,7 @@ class Store:
             and meta.get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]
         ):
             raise Conflict(409, "Conflict", "the uid is that of another object")
-        body = copy.deepcopy(patch)
+        body = cloned(patch)
         body.get("metadata", {}).pop("resourceVersion", None)
         body.get("metadata", {}).pop("uid", None)
         if subresource == "status":
@@ -155,7 +155,7 @@ class Store:
             raise Conflict(409, "Conflict", "the uid in the precondition is that of another object")
         del self.objects[ref], self.owned[ref]
         self.version += 1
-        gone = copy.deepcopy(old)
+        gone = cloned(old)
         gone["metadata"]["resourceVersion"] = str(self.version)
         self._tell(Commit(manager, "delete", ref, gone, None))
 
@@ -187,11 +187,12 @@ class Store:
         for who in [w for w, paths in owners.items() if not paths]:
             del owners[who]
         if old is not None and not changed and held == owners:
-            return copy.deepcopy(old)
+            return cloned(old)
         if old is not None and ref[0] in WITH_GENERATION and any(p[0] == "spec" for p in changed):
-            new["metadata"]["generation"] = old["metadata"]["generation"] + 1
+            generation = old["metadata"]["generation"] + 1
+            new["metadata"] = {**new["metadata"], "generation": generation}
         self.version += 1
-        new["metadata"]["resourceVersion"] = str(self.version)
+        new["metadata"] = {**new["metadata"], "resourceVersion": str(self.version)}
         self.objects[ref] = new
         result = self._own(ref)
         self._tell(Commit(manager, verb, ref, old, new))
@@ -210,7 +211,7 @@ class Store:
                 }
                 for (manager, operation), paths in sorted(self.owned[ref].items())
             ]
-        return copy.deepcopy(new)
+        return cloned(new)
 
     def _tell(self, commit: Commit) -> None:
         for listener in list(self.listeners):

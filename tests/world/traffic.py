@@ -14,7 +14,7 @@ from merit.policy.observed import Figure
 from tests.world.actors import env
 from tests.world.store import Commit, Store
 
-SCRAPE = 5.0
+SCRAPE = 15.0
 RPS = 200.0
 LONGEST = 600.0  # as the real one: after a longer gap a new baseline
 ERRORS: dict[str, float] = {"failing": 0.06}
@@ -75,7 +75,7 @@ def weights(route: dict[str, Any] | None) -> dict[str, int]:
 
 @dataclass
 class Fleet:
-    """Stands in for `merit.metrics.fleet.Fleet`: one scrape every five seconds, no lag."""
+    """Stands in for `merit.metrics.fleet.Fleet`: one scrape every fifteen seconds, no lag."""
 
     traffic: Traffic
 

@@ -11,10 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from merit.reconciler.loop import Reconciler
-
 from merit.cluster.cache import Cache, Key
 from merit.cluster.errors import ApiError
+from merit.reconciler.loop import Reconciler
 from tests.world.actors import Actors
 from tests.world.manifests import config
 from tests.world.monitor import Monitor

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
-from kubernetes.aio import config as kubeconfig
 from kubernetes.aio.client.api_client import ApiClient
-from kubernetes.aio.client.configuration import Configuration
 
+from merit.cluster.access import access
 from merit.cluster.errors import (
     ApiError,
     Conflict,
@@ -39,7 +36,6 @@ __all__ = [
     "NotFound",
     "Object",
     "Unreachable",
-    "in_cluster",
 ]
 
 Object = dict[str, Any]
@@ -52,7 +48,6 @@ MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 PAGE = 500
 """Objects per page of a LIST; caps the spike of memory that parsing one takes."""
-TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
 class Cluster:
@@ -76,16 +71,8 @@ class Cluster:
         trust_env: bool = False,
         count: Callable[[str, int], None] = lambda verb, code: None,
     ) -> Self:
-        """A client for KUBECONFIG if that is set, else for the cluster that this pod runs in."""
-        settings = Configuration()
-        if in_cluster():
-            kubeconfig.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-        else:
-            # Named, because the library reads the environment once, when it is imported.
-            await kubeconfig.load_kube_config(  # type: ignore[no-untyped-call]
-                config_file=os.environ.get("KUBECONFIG") or "~/.kube/config",
-                client_configuration=settings,
-            )
+        """A client for the cluster that `access` finds. Unreachable if there is no way in."""
+        settings = await access()
         settings.connection_pool_maxsize = 32
         # The library would believe HTTP_PROXY where kopf does not: one answer for both.
         settings.client_session_kwargs = {"trust_env": trust_env}
@@ -299,11 +286,6 @@ class Cluster:
             raise from_reply(code, raw, reply.headers.get("Retry-After"), what=f"{verb} {path}")
         answer: Object = json.loads(raw)
         return answer
-
-
-def in_cluster() -> bool:
-    """Whether this process is a pod and nobody said otherwise."""
-    return not os.environ.get("KUBECONFIG") and TOKEN.exists()
 
 
 def _namespace(obj: Mapping[str, Any]) -> str | None:

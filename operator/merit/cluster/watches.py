@@ -16,7 +16,7 @@ from typing import Any
 
 import kopf
 
-from merit.cluster.client import in_cluster
+from merit.cluster.access import in_cluster
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from merit.evidence.counts import Counts
 from merit.evidence.rounding import number, numbers, rounded, text
-from merit.evidence.score import FLOOR, SCALE, log_bet, log_sum
+from merit.evidence.score import FLOOR, SCALE, log_add, log_bet
 
 MEMORY = 2000.0  # requests after which stable's rate is forgotten
 PRIOR = 100.0  # requests that the first guess of stable's rate weighs
@@ -86,12 +86,12 @@ class Acceptance:
             gain = log_bet(u, 1.0, m, candidate, stable) / self.phi
             moved = max(FLOOR, min(CEILING, gain)) / seconds if seconds > 0 else 0.0
             self.pace[i] = rounded(self.pace[i] + (moved - self.pace[i]) * keep, 4)
-            value = log_sum((self.logs[i], start)) + gain
+            value = log_add(self.logs[i], start) + gain
             self.logs[i] = rounded(max(FLOOR, min(CEILING, value)))
 
     def log_e(self, step: int) -> float:
         """ln of the score for entering this ladder step."""
-        return log_sum((self.logs[step], math.log(self.idle + _TINY)))
+        return log_add(self.logs[step], math.log(self.idle + _TINY))
 
     def to_status(self) -> dict[str, Any]:
         """Two numbers per step and one more, as strings."""

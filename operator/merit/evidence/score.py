@@ -28,6 +28,11 @@ def log_sum(values: Sequence[float]) -> float:
     return top + math.log(sum(math.exp(value - top) for value in values))
 
 
+def log_add(a: float, b: float) -> float:
+    """ln(exp(a) + exp(b)), without overflow."""
+    return max(a, b) + math.log1p(math.exp(-abs(a - b)))
+
+
 def log_mean(values: Sequence[float]) -> float:
     """ln of the average of scores given as logarithms: valid under any dependence."""
     return log_sum(values) - math.log(len(values))
@@ -99,11 +104,11 @@ class Evidence:
             nats = log_bet(u, self.r, self.d, candidate, stable) / self.phi
             gain = min(self.allow[i], nats)
             self.allow[i] = rounded(min(self.burst, self.allow[i] - max(gain, 0.0) + earned))
-            self.logs[i] = rounded(max(FLOOR, log_sum((self.logs[i], start)) + gain))
+            self.logs[i] = rounded(max(FLOOR, log_add(self.logs[i], start) + gain))
 
     def log_e(self) -> float:
         """ln of the score."""
-        return log_sum((log_mean(self.logs), math.log(self.idle + _TINY)))
+        return log_add(log_mean(self.logs), math.log(self.idle + _TINY))
 
     def to_status(self) -> dict[str, Any]:
         """Two numbers per bet and one more, as strings."""

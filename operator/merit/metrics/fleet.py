@@ -247,7 +247,8 @@ class Fleet:
         return quantile(q, buckets) or ""
 
     def _arm(self, arms: FleetArms, short: str) -> str:
-        return self._preset.arm_name(arms.namespace, f"{arms.name}-{short}", arms.port)
+        own = arms.stable_port if short == arms.stable else None
+        return self._preset.arm_name(arms.namespace, f"{arms.name}-{short}", own or arms.port)
 
     def _arms(self) -> str:
         arm = self._preset.arm

@@ -124,8 +124,8 @@ def _consume(case: Case, analysis: Analysis, now: float) -> bool:
     if not isinstance(sample, Sample):
         return False
     last = analysis.consumed_until
-    if last is not None and (sample.since is None or sample.at <= last):
-        return False
+    if last is not None and sample.at <= last:
+        return False  # a first look after a long gap is new: it sets the baseline anew
     warmup = case.seen.tuning.constants.warmup
     analysis.observe(
         sample,

@@ -78,8 +78,9 @@ class Executor:
                 await self._remove("batch/v1", "Job", action.name)
             case RemoveArm():
                 called = arm_name(self._key.name, action.short)
-                await self._remove("apps/v1", "Deployment", called)
+                # The Deployment last: it is what tells, after a crash, that there is more to remove.
                 await self._remove("v1", "Service", called)
+                await self._remove("apps/v1", "Deployment", called)
             case WritePin():
                 await self._pin(action.pin)
             case ClearPin():

@@ -1,0 +1,140 @@
+"""The four versions: what is applied, what has to happen, and by when."""
+
+from __future__ import annotations
+
+from e2e.demo.client import Answers, Client
+from e2e.demo.kubectl import DemoError
+from e2e.demo.story import Object, Story, condition, example
+from e2e.demo.words import told
+
+# Seconds. Long beside what is usual: a deadline is for what will not come any more.
+SERVING, PROMOTED, REJECTED, ROLLED_BACK = 240, 600, 240, 420
+LOOKS = 15  # seconds of looking on after a second apply: three of the operator's ticks
+AFTERWARDS = 400  # answers: what traffic does after a decision belongs to the decision
+
+
+def _phase(seen: Object) -> str:
+    return str(seen["status"].get("phase", ""))
+
+
+def _stable(seen: Object) -> str:
+    return str(seen["status"].get("stable", {}).get("version", ""))
+
+
+def _refused(seen: Object) -> bool:
+    return _phase(seen) in ("Invalid", "Rejected", "RolledBack", "Withdrawn")
+
+
+def serve(story: Story) -> None:
+    """The first version serves once it has passed its evaluation."""
+    story.apply("good")
+    story.until(
+        "version good serving",
+        SERVING,
+        lambda seen: (
+            _stable(seen) == "good"
+            and _phase(seen) == "Live"
+            and condition(seen, "Available").get("status") == "True"
+            and condition(seen, "TrafficShifted").get("status") == "True"
+        ),
+        _refused,
+    )
+    told("good passed its evaluation and serves")
+
+
+def promote(story: Story, client: Client) -> None:
+    """A better one earns traffic and is promoted, and no request fails meanwhile."""
+    before = client.now()
+    story.apply("better")
+    story.until(
+        "the promotion of version better",
+        PROMOTED,
+        lambda seen: _stable(seen) == "better" and _phase(seen) == "Live",
+        _refused,
+    )
+    after = client.after(client.now(), AFTERWARDS)
+    if failed := after.failed - before.failed:
+        raise DemoError(
+            f"{failed} of {after.total - before.total} requests failed while better was promoted, "
+            f"the last with {after.last_error!r}: none may"
+        )
+    if not after.of("better")[0]:
+        raise DemoError("version better was promoted, but no answer the client got is from it")
+    told(f"better is promoted; client: {after.total - before.total} requests, 0 failed")
+
+
+def refuse(story: Story, client: Client) -> None:
+    """An inaccurate one fails at the gate and never meets a customer."""
+    stable = _stable(story.seen())
+    story.apply("inaccurate")
+    seen = story.until(
+        "the rejection of version inaccurate",
+        REJECTED,
+        lambda seen: _phase(seen) == "Rejected",
+        lambda seen: (
+            _phase(seen) in ("Invalid", "RolledBack")
+            or _stable(seen) != stable
+            or seen["status"].get("candidate", {}).get("weight", 0) > 0
+        ),
+    )
+    entry = seen["status"]["rejected"][0]
+    if entry["stage"] != "Evaluation":
+        raise DemoError(f"inaccurate was rejected at {entry['stage']}, not at its evaluation")
+    if sum(client.after(client.now(), 1).of("inaccurate")):
+        raise DemoError("version inaccurate was rejected, yet it answered requests of the client")
+    told(f"inaccurate is rejected at the gate ({entry['reason']}); it had no request")
+    story.starts_nothing("inaccurate", LOOKS)
+    told("applied again: no second Job")
+
+
+def roll_back(story: Story, client: Client) -> None:
+    """A failing one passes its evaluation, fails on live inputs, and loses its traffic."""
+    stable, before = _stable(story.seen()), client.now()
+    story.apply("failing")
+    seen = story.until(
+        "the rollback of version failing",
+        ROLLED_BACK,
+        lambda seen: (
+            _phase(seen) == "RolledBack"
+            and condition(seen, "Stalled").get("reason") == "RolledBack"
+            and "rollback" in seen["spec"]
+        ),
+        lambda seen: (
+            _phase(seen) in ("Invalid", "Rejected", "Withdrawn") or _stable(seen) != stable
+        ),
+    )
+    _recorded(seen)
+    settled = client.after(client.now(), AFTERWARDS)
+    later = client.after(settled, AFTERWARDS)
+    if later.failed != settled.failed:
+        raise DemoError(
+            f"{later.failed - settled.failed} requests failed after the rollback, the last with "
+            f"{later.last_error!r}"
+        )
+    _count(before, settled)
+    told(f"{stable} serves everything again: {AFTERWARDS} more requests, 0 failed")
+    story.starts_nothing("failing", LOOKS)
+    told("applied again: no new Job, no new canary")
+
+
+def _recorded(seen: Object) -> None:
+    entry, pin = seen["status"]["rejected"][0], seen["spec"]["rollback"]
+    if entry["stage"] != "Rollout":
+        raise DemoError(f"failing was stopped at {entry['stage']}, not in its rollout")
+    if seen["spec"]["model"] != example("failing")["spec"]["model"]:
+        raise DemoError(f"spec.model is not as applied any more: {seen['spec']['model']}")
+    if pin["fromRevision"] != entry["revision"]:
+        raise DemoError(f"spec.rollback names {pin['fromRevision']}, not {entry['revision']}")
+    if pin["toRevision"] != seen["status"]["stable"]["revision"]:
+        raise DemoError(f"spec.rollback leads to {pin['toRevision']}, which does not serve")
+    told(f"failing is rolled back from canary ({entry['reason']}: {entry.get('evidence', '')})")
+    told("spec.model is as applied; spec.rollback says what is rejected, and why")
+
+
+def _count(before: Answers, after: Answers) -> None:
+    failed, total = after.failed - before.failed, after.total - before.total
+    if not failed:
+        raise DemoError("version failing was rolled back, but the client saw no bad request")
+    told(
+        f"the price, by the client's count: {failed} bad requests of {total} ({failed / total:.2%})"
+    )

@@ -1,0 +1,132 @@
+"""The stage: cluster, images, data plane and operator, each ready before the next begins."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from e2e.cluster import build
+from e2e.cluster.local import LocalCluster
+from e2e.cluster.provider import Cluster
+from e2e.dataplane.apply import apply as apply_data_plane
+from e2e.demo.kubectl import DemoError, Kubectl
+from e2e.demo.story import NAME, NAMESPACE
+from e2e.images.build import image, names
+
+CHART = Path(__file__).parents[2] / "charts" / "merit"
+OPERATOR_NAMESPACE = "merit-system"
+SCRAPE = "5s"
+
+
+class Setting:
+    """Brings up what the demo plays on. `left` says what is running, for whoever stops early."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._images: dict[str, str] = {}
+        self.left: list[str] = []
+        self.kubectl = Kubectl(["kubectl"])
+
+    def cluster(self) -> None:
+        """The cluster, and the kubectl that speaks to it."""
+        if isinstance(self._cluster, LocalCluster):
+            # From here on parts of it may run, also when it is stopped half-way.
+            self.left.append(f"the bundled cluster {self._cluster.names.n}")
+        self._cluster.up()
+        own = None if isinstance(self._cluster, LocalCluster) else shutil.which("kubectl")
+        program = own or str(build.component("kubectl"))
+        self.kubectl = Kubectl([program, "--kubeconfig", str(self._cluster.kubeconfig())])
+
+    def images(self) -> None:
+        """Every image, built if it is missing, and where the cluster finds it."""
+        archives = [image(name)[1] for name in names()]
+        self._images = self._cluster.load_images(archives)
+
+    def data_plane(self) -> None:
+        """Gateway, Envoy and Prometheus."""
+        self.left.append("the gateway (namespace gateways) and Prometheus (namespace monitoring)")
+        apply_data_plane(self.kubectl.command)
+
+    def operator(self) -> None:
+        """Merit by its own chart, both replicas ready."""
+        self.left.append(f"the operator (namespace {OPERATOR_NAMESPACE})")
+        # What a killed helm leaves makes every later one refuse.
+        pending = "owner=helm,name=merit,status in (pending-install,pending-upgrade)"
+        self.kubectl("-n", OPERATOR_NAMESPACE, "delete", "secret", "--selector", pending)
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as values:
+            yaml.safe_dump(self._values(), values)
+            values.flush()
+            done = subprocess.run(
+                [
+                    *(str(build.binary("helm")), "upgrade", "--install", "merit", str(CHART)),
+                    *("--kubeconfig", str(self._cluster.kubeconfig())),
+                    *("--namespace", OPERATOR_NAMESPACE, "--create-namespace"),
+                    *("--values", values.name, "--wait", "--timeout", "180s"),
+                ],
+                capture_output=True,
+                text=True,
+            )
+        if done.returncode:
+            pods = self.kubectl("-n", OPERATOR_NAMESPACE, "get", "pods")
+            raise DemoError(f"the operator was not installed: {done.stderr.strip()}\n{pods}")
+
+    def clean(self) -> None:
+        """An empty namespace: an earlier demo's object and traffic go, its ledger with them."""
+        self.left.append(f"the model and its traffic (namespace {NAMESPACE})")
+        manifest = yaml.safe_dump(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+        )
+        self.kubectl("apply", "-f", "-", given=manifest)
+        for what in (f"mdep/{NAME}", "deployment/traffic"):
+            self.kubectl(
+                *("-n", NAMESPACE, "delete", what, "--ignore-not-found", "--cascade=foreground"),
+                *("--wait", "--timeout=120s"),
+                patience=130,
+            )
+
+    def manifest(self, text: str) -> str:
+        """A manifest's text with the names under which this cluster has the images."""
+        for name, here in self._images.items():
+            text = text.replace(f"image: {name}\n", f"image: {here}\n")
+        return text
+
+    def ending(self) -> tuple[str, str]:
+        """Two commands to copy: how to look around, how to take it down."""
+        look = f"-n {NAMESPACE} describe mdep {NAME}"
+        if isinstance(self._cluster, LocalCluster):
+            n = self._cluster.names.n
+            number = "" if n == 1 else f"MERIT_N={n} "
+            return f'{number}make cluster-kubectl ARGS="{look}"', f"{number}make cluster-down"
+        return (
+            f"kubectl {look}",
+            f"kubectl delete namespace {NAMESPACE} && "
+            f"helm uninstall merit --namespace {OPERATOR_NAMESPACE}",
+        )
+
+    def _values(self) -> dict[str, object]:
+        # By its key, not by `dev`: new code is a new tag, so the pods are replaced.
+        operator = next(
+            here
+            for name, here in self._images.items()
+            if "/operator:" in name and not name.endswith(":dev")
+        )
+        repository, _, tag = operator.rpartition(":")
+        source = {
+            "prometheus": {"url": "http://prometheus.monitoring:9090"},
+            "preset": "contour-envoy",
+            "matchers": {"job": "envoy"},
+        }
+        prices = {"currency": "USD", "cpuHour": "0.032", "memoryGiBHour": "0.0043"}
+        return {
+            "image": {"repository": repository, "tag": tag},
+            "config": {
+                "metrics": {"default": "contour", "sources": {"contour": source}},
+                "prices": {"default": prices},
+                "judgement": {"scrape": SCRAPE},
+                "tick": {"fast": "5s", "live": "15s"},
+            },
+        }
