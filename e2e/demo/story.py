@@ -99,8 +99,9 @@ class Story:
         return set(found.split())
 
     def starts_nothing(self, version: str, seconds: float) -> None:
-        """Apply it again and look on for `seconds`: no new Job, no candidate, the same phase."""
-        before, phase = self.jobs(), self.seen()["status"]["phase"]
+        """Apply it again and look on for `seconds`: no new Job, no decision, the same phase."""
+        before, status = self.jobs(), self.seen()["status"]
+        known = (status["phase"], status.get("decisions"))
         self.apply(version)
         end = time.monotonic() + seconds
 
@@ -108,7 +109,8 @@ class Story:
             seen = self.seen()
             if extra := self.jobs() - before:
                 return self._started(version, ", ".join(sorted(extra)))
-            if seen["status"].get("candidate") or seen["status"]["phase"] != phase:
+            status = seen["status"]
+            if status.get("candidate") or (status["phase"], status.get("decisions")) != known:
                 return self._started(version, _now(seen))
             return True if time.monotonic() >= end else None
 

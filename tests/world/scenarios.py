@@ -59,6 +59,11 @@ def condemned(world: World) -> bool:
     return any(entry["version"] == "failing" for entry in world.status.get("rejected", []))
 
 
+def wait(until: Callable[[World], bool]) -> Step:
+    """Nobody does anything."""
+    return Step(lambda world: None, until, name="wait")
+
+
 def delete() -> Step:
     """The user deletes the object; all that is left is the ledger."""
 
@@ -84,9 +89,14 @@ ROLLED_BACK = (
     apply("failing", rolled_back, hold=40.0),
     apply("failing", rolled_back, hold=60.0),
 )
-FIXED = (*ROLLED_BACK, apply("fixed", live("fixed")))
+FIXED = (*ROLLED_BACK, apply("fixed", exposed("fixed")), wait(live("fixed")))
 BACK_AND_FORTH = (*FIRST, apply("better", exposed("better")), apply("good", live("good")))
-OVERTAKEN = (*FIRST, apply("failing", condemned), apply("better", live("better")))
+OVERTAKEN = (
+    *FIRST,
+    apply("failing", condemned),
+    apply("better", exposed("better")),
+    wait(live("better")),
+)
 DELETED = (*FIRST, apply("better", exposed("better")), delete())
 
 ALL = {

@@ -12,8 +12,9 @@ class FleetArms:
 
     `candidate`, `stable`: 8 characters of the revision, or None; with one of them, that arm is told
     as `stable`. `port`: of the candidate's Service, and of stable's unless `stable_port` differs.
-    `since`: what was consumed already, None at first. `edges`: each signal's limit in seconds, None for
-    errors. `candidate_started_at`: a series born after it began at 0. All times in Unix seconds of Prometheus' clock.
+    `since`: what was consumed already, None at first. `edges`: each signal's limit in seconds, None
+    for errors. `candidate_started_at`: a series born after it began at 0. All times in Unix seconds
+    of Prometheus' clock.
     """
 
     namespace: str

@@ -16,10 +16,11 @@ from merit.policy.evaluation import candidate_spec
 from merit.policy.observed import Accepted, Arm, Observed
 from merit.policy.remember import decided, promoted, reject, told
 from merit.policy.signals import bars, responds
-from merit.policy.times import age, stamp
+from merit.policy.times import age, seconds, stamp
 from merit.policy.verdict import Verdict
 
-DWELL = 30.0  # at every weight, whatever the evidence
+DWELL = 30.0  # seconds at every weight, whatever the evidence
+NO_TRAFFIC = 120.0  # seconds without a request that are no evidence, and worth saying
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def _consume(case: Case, analysis: Analysis, now: float) -> bool:
     warmup = case.seen.tuning.constants.warmup
     analysis.observe(
         sample,
-        weight_changed=age(case.candidate.since, now) < case.seen.tuning.constants.scrape,
+        weight_changed=last is not None and seconds(case.candidate.since) >= last,
         warming=age(case.candidate.rollout_since, now) < warmup,
     )
     return True
@@ -185,6 +186,11 @@ def _advance(case: Case, now: float) -> Decision:
     blocked = _may_not_rise(case, now)
     if blocked is not None:
         return _hold(case, blocked, now)
+    if analysis.quiet >= NO_TRAFFIC:
+        quiet = f"no request reached {candidate.short} for {analysis.quiet:.0f}s"
+        return _inconclusive(case, Verdict("NoData", "NoTraffic", quiet), now)
+    if analysis.looks < 2:
+        return _hold(case, Verdict("Undecided", "Dwell", "at least two looks at every step"), now)
     proven = analysis.proven(candidate.step)
     if not proven.good:
         return _inconclusive(case, Verdict("Undecided", proven.reason, proven.message), now)

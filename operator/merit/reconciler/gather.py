@@ -171,7 +171,10 @@ class Gatherer:
             return NoSample("NoSource", "the operator's configuration has no metrics source for it")
         since = _consumed(seen.status.analysis) if candidate.weight else None
         began = seconds(candidate.rollout_since) or None
+        serving = seen.accepted.get(f"{stable.short}-{stable.policy}")
         arms = fleet_arms(key, accepted.spec, candidate.short, stable.short, since, began)
+        if serving is not None:
+            arms = replace(arms, stable_port=serving.spec.serving.port)
         return self._fleet.sample(arms)
 
     def _figures(self, key: Key, seen: Observed) -> dict[str, Figure]:
