@@ -3,75 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from merit.api.defaults import Effective, effective
 from merit.api.spec import Spec
-from merit.api.status import Candidate, Status
+from merit.api.status import Status
 from merit.evidence.analysis import Analysis
 from merit.evidence.counts import NoSample, Sample
-from merit.evidence.ladder import first_step, ladder
-from merit.policy.decision import Decision, Note, SetTraffic
-from merit.policy.evaluation import candidate_spec
-from merit.policy.observed import Accepted, Arm, Observed
-from merit.policy.remember import decided, promoted, reject, told
-from merit.policy.signals import bars, responds
+from merit.evidence.ladder import first_step
+from merit.policy.case import Case, analysis_of, case_of
+from merit.policy.decision import Decision, Note
+from merit.policy.observed import Arm, Observed
+from merit.policy.outcome import promote, roll_back, withdraw
+from merit.policy.remember import decided, told
+from merit.policy.signals import responds
 from merit.policy.times import age, seconds, stamp
 from merit.policy.verdict import Verdict
 
 DWELL = 30.0  # seconds at every weight, whatever the evidence
 NO_TRAFFIC = 120.0  # seconds without a request that are no evidence, and worth saying
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A candidate with everything a verdict about it needs."""
-
-    seen: Observed
-    candidate: Candidate
-    accepted: Accepted
-    known: Effective
-    ladder: tuple[int, ...]
-    arm: Arm
-
-    @property
-    def status(self) -> Status:
-        return self.seen.status
-
-
-def case_of(seen: Observed) -> Case | None:
-    """The candidate, if it is past its gates."""
-    candidate, accepted = seen.status.candidate, candidate_spec(seen)
-    if candidate is None or accepted is None or candidate.superseded:
-        return None
-    if candidate.stage in ("Evaluation", "Feasibility"):
-        return None
-    known = effective(accepted.spec)
-    return Case(
-        seen=seen,
-        candidate=candidate,
-        accepted=accepted,
-        known=known,
-        ladder=ladder(known.steps, known.holdback_weight),
-        arm=seen.arms.get(candidate.short, Arm(short=candidate.short)),
-    )
-
-
-def analysis_of(case: Case) -> Analysis:
-    """The engine with the state that status remembers, or a fresh one."""
-    judgement = {
-        "ladder": case.ladder,
-        "confidence": case.known.confidence,
-        "blast_radius": case.known.blast_radius,
-        "constants": case.seen.tuning.constants,
-        "phi": None,
-        "rps": float(case.known.rps) if case.known.rps else None,
-    }
-    terms = bars(case.accepted.spec)
-    state = case.status.analysis
-    if state:
-        return Analysis.restore(state, terms, **judgement)  # type: ignore[arg-type]
-    return Analysis.fresh(terms, **judgement)  # type: ignore[arg-type]
 
 
 def candidate_is_down(seen: Observed, now: float) -> Decision | None:
@@ -297,23 +246,6 @@ def _hold(case: Case, verdict: Verdict, now: float) -> Decision:
     return Decision(told(case.status, "Rollout", verdict, now), again=case.seen.tuning.tick)
 
 
-def withdraw(case: Case, verdict: Verdict, now: float) -> Decision:
-    """Weight 0 without rejecting; it starts again when the cause is gone."""
-    candidate = case.candidate.model_copy(
-        update={"stage": "Withdrawn", "weight": 0, "step": 0, "since": stamp(now)}
-    )
-    status = case.status.model_copy(update={"candidate": candidate, "analysis": None})
-    status = told(status, "Rollout", verdict, now)
-    what = f"{case.candidate.short} {case.candidate.weight}% -> 0%, not rejected"
-    return Decision(
-        decided(status, what, verdict.message, now),
-        notes=(Note("Withdrawn", f"{what}: {verdict.message}", warning=True),),
-        decisive_status=True,
-        fallback=stable_only(case),
-        urgent=True,
-    )
-
-
 def _resume(case: Case, now: float) -> Decision:
     """A withdrawn rollout starts again at its first step, with fresh evidence."""
     why = next((s.reason for s in case.status.flow if s.stage == "Rollout"), "")
@@ -326,42 +258,5 @@ def _resume(case: Case, now: float) -> Decision:
     status = case.status.model_copy(update={"candidate": candidate, "analysis": None})
     return Decision(
         decided(status, f"{candidate.short} starts again", "the cause is gone", now),
-        decisive_status=True,
-    )
-
-
-def stable_only(case: Case) -> SetTraffic | None:
-    """All traffic to the stable revision: what a rollback does even if it cannot be recorded."""
-    stable = case.status.stable
-    if stable is None:
-        return None
-    key = f"{stable.short}-{stable.policy}"
-    return SetTraffic(weights={stable.short: 100}, key=key, serves=stable.short)
-
-
-def roll_back(case: Case, verdict: Verdict, now: float) -> Decision:
-    """The ledger first; traffic, pin and pods follow from it."""
-    old = case.candidate
-    status = told(case.status, "Rollout", verdict, now)
-    status = reject(status, case.accepted.identity, "Rollout", verdict, old.version, now)
-    why = f"version {old.version}: {verdict.message}"
-    return Decision(
-        decided(status, f"{old.short} {old.weight}% -> 0%, rejected", verdict.message, now),
-        notes=(Note("RolledBack", why, warning=True),),
-        decisive_status=True,
-        fallback=stable_only(case),
-        urgent=True,
-    )
-
-
-def promote(case: Case, why: str, now: float) -> Decision:
-    """The candidate becomes the stable revision; traffic follows from it."""
-    old = case.candidate
-    good = Verdict("Good", "Promoted", why)
-    status = told(case.status, "Rollout", good, now)
-    status = promoted(status, old, case.known.keep_warm, now)
-    return Decision(
-        decided(status, f"{old.short} promoted", why, now),
-        notes=(Note("Promoted", f"version {old.version}: {why}"),),
         decisive_status=True,
     )

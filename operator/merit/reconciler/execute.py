@@ -30,7 +30,8 @@ from merit.policy.decision import (
 )
 from merit.policy.observed import Observed
 from merit.reconciler.facts import applied, owned_by
-from merit.reconciler.gather import Memory, render_route
+from merit.reconciler.gather import Memory
+from merit.reconciler.render import render_route
 
 Object = dict[str, Any]
 DECISIVE = (SetTraffic, WritePin, ClearPin)
@@ -78,7 +79,7 @@ class Executor:
                 await self._remove("batch/v1", "Job", action.name)
             case RemoveArm():
                 called = arm_name(self._key.name, action.short)
-                # The Deployment last: it is what tells, after a crash, that there is more to remove.
+                # The Deployment last: after a crash it tells that there is more to remove.
                 await self._remove("v1", "Service", called)
                 await self._remove("apps/v1", "Deployment", called)
             case WritePin():

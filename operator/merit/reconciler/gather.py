@@ -19,7 +19,6 @@ from merit.api.names import LABEL_NAME, LABEL_REVISION, accepted_name, arm_name,
 from merit.api.spec import Spec
 from merit.api.status import Status
 from merit.api.validation import Invalid, parse_spec
-from merit.children.workload import owner_reference
 from merit.cluster.cache import Cache, Key
 from merit.cluster.client import Cluster
 from merit.config import Config
@@ -31,7 +30,7 @@ from merit.policy.observed import Accepted, Arm, Figure, Ledger, Observed, Route
 from merit.policy.signals import declared
 from merit.policy.times import seconds
 from merit.reconciler.facts import applied, arm_facts, job_facts, owned_by, route_facts
-from merit.traffic.gateway_api import http_route
+from merit.reconciler.render import fleet_arms, render_route
 
 Object = dict[str, Any]
 
@@ -235,41 +234,6 @@ class Gatherer:
             if found is not None and not owned_by(found, uid):
                 return f"{kind} {key.name} belongs to somebody else: rename it, or this object"
         return ""
-
-
-def render_route(
-    key: Key, uid: str, spec: Spec, weights: Mapping[str, int], accepted: Mapping[str, Accepted]
-) -> Object:
-    """The route with these weights, each arm on its own port."""
-    ports = {a.identity.short: a.spec.serving.port for a in accepted.values()}
-    return http_route(
-        name=key.name,
-        namespace=key.namespace,
-        owner=owner_reference(key.name, uid),
-        gateway=spec.rollout.route.gateway,
-        arms=[(s, w, ports.get(s, spec.serving.port)) for s, w in sorted(weights.items())],
-    )
-
-
-def fleet_arms(
-    key: Key,
-    spec: Spec,
-    candidate: str,
-    stable: str,
-    since: float | None,
-    started: float | None,
-) -> FleetArms:
-    """Which series the metrics fleet is asked for."""
-    return FleetArms(
-        namespace=key.namespace,
-        name=key.name,
-        candidate=candidate,
-        stable=stable,
-        port=spec.serving.port,
-        since=since,
-        edges={signal.name: signal.bound for signal in declared(spec)},
-        candidate_started_at=started,
-    )
 
 
 def _accepted(

@@ -1,0 +1,64 @@
+"""A candidate past its gates, with everything that a verdict about it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from merit.api.defaults import Effective, effective
+from merit.api.status import Candidate, Status
+from merit.evidence.analysis import Analysis
+from merit.evidence.ladder import ladder
+from merit.policy.evaluation import candidate_spec
+from merit.policy.observed import Accepted, Arm, Observed
+from merit.policy.signals import bars
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A candidate with everything a verdict about it needs."""
+
+    seen: Observed
+    candidate: Candidate
+    accepted: Accepted
+    known: Effective
+    ladder: tuple[int, ...]
+    arm: Arm
+
+    @property
+    def status(self) -> Status:
+        return self.seen.status
+
+
+def case_of(seen: Observed) -> Case | None:
+    """The candidate, if it is past its gates."""
+    candidate, accepted = seen.status.candidate, candidate_spec(seen)
+    if candidate is None or accepted is None or candidate.superseded:
+        return None
+    if candidate.stage in ("Evaluation", "Feasibility"):
+        return None
+    known = effective(accepted.spec)
+    return Case(
+        seen=seen,
+        candidate=candidate,
+        accepted=accepted,
+        known=known,
+        ladder=ladder(known.steps, known.holdback_weight),
+        arm=seen.arms.get(candidate.short, Arm(short=candidate.short)),
+    )
+
+
+def analysis_of(case: Case) -> Analysis:
+    """The engine with the state that status remembers, or a fresh one."""
+    judgement = {
+        "ladder": case.ladder,
+        "confidence": case.known.confidence,
+        "blast_radius": case.known.blast_radius,
+        "constants": case.seen.tuning.constants,
+        "phi": None,
+        "rps": float(case.known.rps) if case.known.rps else None,
+    }
+    terms = bars(case.accepted.spec)
+    state = case.status.analysis
+    if state:
+        return Analysis.restore(state, terms, **judgement)  # type: ignore[arg-type]
+    return Analysis.fresh(terms, **judgement)  # type: ignore[arg-type]

@@ -1,0 +1,63 @@
+"""How a rollout ends: promoted, rolled back, or withdrawn without a verdict on the model."""
+
+from __future__ import annotations
+
+from merit.policy.case import Case
+from merit.policy.decision import Decision, Note, SetTraffic
+from merit.policy.remember import decided, promoted, reject, told
+from merit.policy.times import stamp
+from merit.policy.verdict import Verdict
+
+
+def withdraw(case: Case, verdict: Verdict, now: float) -> Decision:
+    """Weight 0 without rejecting; it starts again when the cause is gone."""
+    candidate = case.candidate.model_copy(
+        update={"stage": "Withdrawn", "weight": 0, "step": 0, "since": stamp(now)}
+    )
+    status = case.status.model_copy(update={"candidate": candidate, "analysis": None})
+    status = told(status, "Rollout", verdict, now)
+    what = f"{case.candidate.short} {case.candidate.weight}% -> 0%, not rejected"
+    return Decision(
+        decided(status, what, verdict.message, now),
+        notes=(Note("Withdrawn", f"{what}: {verdict.message}", warning=True),),
+        decisive_status=True,
+        fallback=stable_only(case),
+        urgent=True,
+    )
+
+
+def stable_only(case: Case) -> SetTraffic | None:
+    """All traffic to the stable revision: what a rollback does even if it cannot be recorded."""
+    stable = case.status.stable
+    if stable is None:
+        return None
+    key = f"{stable.short}-{stable.policy}"
+    return SetTraffic(weights={stable.short: 100}, key=key, serves=stable.short)
+
+
+def roll_back(case: Case, verdict: Verdict, now: float) -> Decision:
+    """The ledger first; traffic, pin and pods follow from it."""
+    old = case.candidate
+    status = told(case.status, "Rollout", verdict, now)
+    status = reject(status, case.accepted.identity, "Rollout", verdict, old.version, now)
+    why = f"version {old.version}: {verdict.message}"
+    return Decision(
+        decided(status, f"{old.short} {old.weight}% -> 0%, rejected", verdict.message, now),
+        notes=(Note("RolledBack", why, warning=True),),
+        decisive_status=True,
+        fallback=stable_only(case),
+        urgent=True,
+    )
+
+
+def promote(case: Case, why: str, now: float) -> Decision:
+    """The candidate becomes the stable revision; traffic follows from it."""
+    old = case.candidate
+    good = Verdict("Good", "Promoted", why)
+    status = told(case.status, "Rollout", good, now)
+    status = promoted(status, old, case.known.keep_warm, now)
+    return Decision(
+        decided(status, f"{old.short} promoted", why, now),
+        notes=(Note("Promoted", f"version {old.version}: {why}"),),
+        decisive_status=True,
+    )

@@ -1,0 +1,74 @@
+"""The monitor has teeth: each invariant, broken by hand in the operator's name, is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.world import scenarios
+from tests.world.server import MANAGER
+from tests.world.world import World
+
+
+def _route(world: World, **shares: int) -> None:
+    refs = [{"name": f"fraud-scorer-{short}", "weight": part} for short, part in shares.items()]
+    body = {"spec": {"rules": [{"backendRefs": refs}]}}
+    world.store.patch(("HTTPRoute", *world.key), body, MANAGER)
+
+
+def _stable(world: World) -> str:
+    return str(world.status["stable"]["short"])
+
+
+def _unproven(world: World) -> None:
+    _route(world, **{_stable(world): 90, "0badc0de": 10})
+
+
+def _uneven(world: World) -> None:
+    _route(world, **{_stable(world): 90, "0badc0de": 30, "1badc0de": 30})
+
+
+def _scaled(world: World) -> None:
+    ref = ("Deployment", world.key.namespace, f"{world.key.name}-{_stable(world)}")
+    world.store.patch(ref, {"spec": {"replicas": 0}}, MANAGER, "scale")
+
+
+def _foreign(world: World) -> None:
+    meta = {"name": "theirs", "namespace": world.key.namespace}
+    theirs = {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {}}
+    world.store.create(theirs, "somebody")
+    world.store.delete(("Service", world.key.namespace, "theirs"), MANAGER)
+
+
+def _hasty(world: World) -> None:
+    for weight, step in ((10, 1), (50, 2)):
+        candidate = {"short": "0badc0de", "weight": weight, "step": step}
+        ref = ("ModelDeployment", *world.key)
+        world.store.patch(ref, {"status": {"candidate": candidate}}, MANAGER, "status")
+
+
+BROKEN: dict[str, tuple[Callable[[World], None], str]] = {
+    "weight without a passed evaluation": (_unproven, "S1"),
+    "weight without ready endpoints": (_unproven, "S3"),
+    "weight for what is not the candidate": (_unproven, "S12"),
+    "two arms beside the stable one": (_uneven, "S2"),
+    "the stable one scaled down": (_scaled, "S4"),
+    "a stranger's object deleted": (_foreign, "S9"),
+    "two steps up at once": (_hasty, "S6"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+async def test_the_monitor_tells_of(what: str) -> None:
+    world = await World(scenarios.FIRST).play()
+    do, invariant = BROKEN[what]
+    do(world)
+    assert any(invariant + ":" in said for said in world.monitor.violations)
+
+
+async def test_the_monitor_tells_of_weight_for_what_is_rejected() -> None:
+    world = await World(scenarios.ROLLED_BACK).play()
+    rejected = world.status["rejected"][0]["revision"][3:11]
+    _route(world, **{_stable(world): 90, rejected: 10})
+    assert any("S5:" in said for said in world.monitor.violations)
