@@ -42,7 +42,7 @@ def _foreign(world: World) -> None:
 
 
 def _hasty(world: World) -> None:
-    for weight, step in ((10, 1), (50, 2)):
+    for weight, step in ((0, 0), (10, 1), (50, 2)):
         candidate = {"short": "0badc0de", "weight": weight, "step": step}
         ref = ("ModelDeployment", *world.key)
         world.store.patch(ref, {"status": {"candidate": candidate}}, MANAGER, "status")
