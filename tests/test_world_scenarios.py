@@ -95,6 +95,19 @@ async def test_a_lost_status_of_a_rolled_back_object_starts_no_canary_of_the_rej
     assert any(entry["reason"] for entry in world.status["rejected"])
 
 
+@pytest.mark.parametrize("version", ["better", "failing"])
+async def test_a_status_lost_in_mid_canary_never_makes_it_a_first_deployment(version: str) -> None:
+    script = (*scenarios.FIRST, scenarios.apply(version, scenarios.exposed(version)))
+    world = await World(script).play()
+    for operator in (world, world.fork()):  # the one that knows it, and one that starts anew
+        ref = ("ModelDeployment", *operator.key)
+        operator.store.patch(ref, {"status": dict.fromkeys(operator.status)}, "restore", "status")
+        await operator.run(lambda w: w.weights == {"good": 100}, 60.0, "back to the stable one")
+        ends = scenarios.live("better") if version == "better" else scenarios.rolled_back
+        await operator.run(ends, 900.0, "and through the canary again")
+        assert not operator.monitor.violations
+
+
 async def test_without_metrics_a_canary_is_held_not_promoted() -> None:
     script = (*scenarios.FIRST, scenarios.apply("better", scenarios.exposed("better")))
     world = await World(script).play()

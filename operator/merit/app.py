@@ -45,6 +45,8 @@ class Unfit(Exception):
 class Reconciles(Protocol):
     """What of the reconciler the process needs."""
 
+    may_decide: Callable[[float], bool]
+
     async def reconcile(self, key: Key) -> float | None: ...
     def urgent(self, key: Key) -> bool: ...
     def wants_sample(self, key: Key) -> bool: ...
@@ -93,6 +95,7 @@ class Operator:
         self._lease = Lease(
             cluster, namespace=options.namespace, name="merit", identity=options.identity
         )
+        self._reconciler.may_decide = self._lease.may_decide
         self._heart = Heart()
         self._ready = False
 

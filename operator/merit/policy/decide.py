@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from merit.api.status import Status
+from merit.api.status import Revision, Status
 from merit.policy.accept import judge_anew, supersede, take_up
 from merit.policy.converge import converge, leaving_until
 from merit.policy.decision import Decision
@@ -19,7 +19,7 @@ from merit.policy.live import watch
 from merit.policy.observed import Observed
 from merit.policy.pin import pin_remembers
 from merit.policy.present import invalid, present
-from merit.policy.remember import decided
+from merit.policy.remember import decided, rejection
 from merit.policy.rollout import candidate_is_down, judge_evidence, roll_out
 
 Rule = Callable[[Observed, float], Decision | None]
@@ -42,9 +42,28 @@ def ledger_remembers(seen: Observed, now: float) -> Decision | None:
         promoted=old.promoted,
         last_handled=old.last_handled,
         decisions=old.decisions,
+        stable=_still_stable(seen, old),
     )
     status = decided(status, "restored", "from the ledger that outlived the object", now)
     return Decision(status, decisive_status=True)
+
+
+def _still_stable(seen: Observed, old: Status) -> Revision | None:
+    """The newest promoted revision that is not rejected and whose record is still there.
+
+    Without it a lost status would make the next version a first deployment: all traffic at once.
+    """
+    for entry in old.promoted:
+        accepted = seen.accepted.get(f"{entry.short}-{entry.policy}")
+        if accepted is not None and rejection(old, accepted.identity) is None:
+            return Revision(
+                revision=entry.revision,
+                short=entry.short,
+                policy=entry.policy,
+                version=entry.version,
+                promoted_at=entry.at,
+            )
+    return None
 
 
 def frozen(seen: Observed, now: float) -> Decision | None:

@@ -35,6 +35,7 @@ from merit.reconciler.render import render_route
 
 Object = dict[str, Any]
 DECISIVE = (SetTraffic, WritePin, ClearPin)
+QUICK = 2.0  # seconds for a decisive write: it must end while the Lease surely holds
 
 
 class NotReady(Exception):
@@ -87,7 +88,7 @@ class Executor:
             case ClearPin():
                 version = {"resourceVersion": self._obj["metadata"]["resourceVersion"]}
                 body = {"metadata": version, "spec": {"rollback": None}}
-                self._cache.put(KIND, await self._cluster.patch(self._ref(), body))
+                self._cache.put(KIND, await self._cluster.patch(self._ref(), body, timeout=QUICK))
             case WriteLedger():
                 await self._ledger(action.content)
 
@@ -170,14 +171,14 @@ class Executor:
         if applied(known) == applied(obj):
             return
         try:
-            made = await self._cluster.apply(_fenced(obj, known))
+            made = await self._cluster.apply(_fenced(obj, known), timeout=QUICK)
         except Conflict:
             # A gateway's or controller's status moved the version: read afresh, once, at once.
             fresh = await self._cluster.get(obj["apiVersion"], kind, self._key.namespace, name)
             if fresh is None or not owned_by(fresh, self._seen.uid):
                 self._cache.drop(kind, self._key.namespace, name)
                 raise
-            made = await self._cluster.apply(_fenced(obj, fresh))
+            made = await self._cluster.apply(_fenced(obj, fresh), timeout=QUICK)
         self._cache.put(kind, made)
 
     async def _ensure_arm(self, action: EnsureArm) -> None:
@@ -261,7 +262,7 @@ class Executor:
             "resourceVersion": self._obj["metadata"]["resourceVersion"],
         }
         body["spec"] = {"rollback": dict(pin)}
-        self._cache.put(KIND, await self._cluster.apply(body))
+        self._cache.put(KIND, await self._cluster.apply(body, timeout=QUICK))
 
     async def _ledger(self, content: Mapping[str, str]) -> None:
         wanted = ledger_map(name=self._key.name, namespace=self._key.namespace, content=content)
@@ -274,6 +275,7 @@ class Executor:
             version = {"resourceVersion": found["metadata"]["resourceVersion"]}
             body = {"metadata": version, "data": wanted["data"]}
             await self._cluster.patch(wanted, body)
+        self._memory.ledger = wanted  # a status that is lost later is restored from what stands
         self._memory.ledger_hash = content_hash(dict(content))
 
 

@@ -14,19 +14,19 @@ from merit.config import Config
 from merit.policy.decide import decide
 from merit.policy.decision import Accept, Decision
 from merit.policy.observed import Observed
-from merit.reconciler.execute import DECISIVE, Executor, Foreign, NotReady
+from merit.reconciler.execute import DECISIVE, QUICK, Executor, Foreign, NotReady
 from merit.reconciler.gather import Gatherer, Looks, Memory, Object, read_status
 
 log = logging.getLogger("merit.reconciler")
 AT_ONCE = 0.0
 SOON = 1.0
-LEDGER_TIMEOUT = 2.0  # seconds: after that a rollback moves traffic without its record
 
 
 class Reconciler:
     """Brings one object after the other to where it should be.
 
-    `now`: Unix seconds. Everything kept here may be lost at any time.
+    `now`: Unix seconds. `may_decide`: whether a write of so many seconds ends while this process
+    surely leads. Everything kept here may be lost at any time.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Reconciler:
         self._gatherer = Gatherer(cluster, cache, fleet, config)
         self._memories: dict[str, Memory] = {}
         self._urgent: set[Key] = set()
+        self.may_decide: Callable[[float], bool] = lambda _seconds: True
 
     def urgent(self, key: Key) -> bool:
         """Whether this key belongs in the safety lane."""
@@ -80,6 +81,8 @@ class Reconciler:
         decision = decide(seen, now)
         if decision.urgent:
             self._urgent.add(key)
+        if not self.may_decide(QUICK):
+            return SOON  # the Lease may run out before a write ends: another replica decides
         try:
             return await self._carry_out(key, obj, seen, decision, memory, now)
         except (Conflict, NotFound):
@@ -132,7 +135,7 @@ class Reconciler:
         newest = self._cache.get(KIND, key.namespace, key.name)
         if newest is None:
             return
-        timeout = LEDGER_TIMEOUT if decision.fallback else 10.0
+        timeout = QUICK if decision.decisive_status else 10.0
         try:
             written = await self._cluster.patch_status(
                 newest, decision.status.to_dict(), timeout=timeout
