@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from tests.world.manifests import manifest
 from tests.world.world import Step, World
@@ -61,7 +62,12 @@ def condemned(world: World) -> bool:
 
 def wait(until: Callable[[World], bool]) -> Step:
     """Nobody does anything."""
-    return Step(lambda world: None, until, name="wait")
+    return Step(lambda world: None, until, name="wait", known=True)
+
+
+def known(*steps: Step) -> tuple[Step, ...]:
+    """Steps that another scenario explores."""
+    return tuple(replace(step, known=True) for step in steps)
 
 
 def delete() -> Step:
@@ -82,22 +88,21 @@ def _observed(world: World) -> bool:
 
 
 FIRST = (apply("good", live("good")),)
-PROMOTED = (*FIRST, apply("better", live("better")))
-REFUSED = (*FIRST, apply("inaccurate", rejected), apply("inaccurate", rejected, hold=60.0))
+PROMOTED = (*known(*FIRST), apply("better", live("better")))
+REFUSED = (*known(*FIRST), apply("inaccurate", rejected), apply("inaccurate", rejected, hold=60.0))
 ROLLED_BACK = (
-    *FIRST,
+    *known(*FIRST),
     apply("failing", rolled_back, hold=40.0),
     apply("failing", rolled_back, hold=60.0),
 )
 FIXED = (*ROLLED_BACK, apply("fixed", exposed("fixed")), wait(live("fixed")))
-BACK_AND_FORTH = (*FIRST, apply("better", exposed("better")), apply("good", live("good")))
+BACK_AND_FORTH = (*known(*FIRST), apply("better", exposed("better")), apply("good", live("good")))
 OVERTAKEN = (
-    *FIRST,
-    apply("failing", condemned),
+    *known(*FIRST, apply("failing", condemned)),
     apply("better", exposed("better")),
     wait(live("better")),
 )
-DELETED = (*FIRST, apply("better", exposed("better")), delete())
+DELETED = (*known(*FIRST), apply("better", exposed("better")), delete())
 
 ALL = {
     "a first version serves": FIRST,

@@ -31,7 +31,8 @@ START = 1_800_000_000.0
 class Step:
     """Something a user does, what is then waited for, and for how many seconds at most.
 
-    For `hold` seconds more it must stay so.
+    For `hold` seconds more it must stay so. `known`: what may go wrong meanwhile is explored in
+    another scenario.
     """
 
     do: Callable[[World], None]
@@ -39,6 +40,7 @@ class Step:
     limit: float = 900.0
     hold: float = 0.0
     name: str = ""
+    known: bool = False
 
 
 @dataclass
