@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from merit.api.defaults import effective
-from merit.api.names import job_name, run_id
 from merit.api.status import Status
 from merit.policy.decision import (
     Action,
@@ -15,6 +15,7 @@ from merit.policy.decision import (
     SetTraffic,
     WriteLedger,
 )
+from merit.policy.evaluation import expected_job
 from merit.policy.observed import Accepted, Arm, Observed
 from merit.policy.pin import pin_action
 from merit.policy.times import seconds
@@ -107,20 +108,9 @@ def _tidy(seen: Observed, status: Status, now: float) -> list[Action]:
         for short, arm in sorted(seen.arms.items())
         if arm.exists and short not in kept
     ]
-    current = _current_job(seen, status)
+    current = expected_job(replace(seen, status=status))
     actions += [RemoveJob(name) for name in seen.jobs if name != current]
     return actions
-
-
-def _current_job(seen: Observed, status: Status) -> str | None:
-    candidate = status.candidate
-    if candidate is None or candidate.stage != "Evaluation":
-        return None
-    accepted = _accepted(seen, candidate.short, candidate.policy)
-    if accepted is None:
-        return None
-    run = run_id(seen.uid, candidate.revision, accepted.identity.evaluation, candidate.attempt)
-    return job_name(seen.name, candidate.short, "evaluation", run)
 
 
 def ledger_content(status: Status) -> dict[str, str]:

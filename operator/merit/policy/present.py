@@ -9,7 +9,7 @@ from merit.api.status import Condition, NextStep, Rejection, Status
 from merit.api.validation import Invalid
 from merit.evidence.counts import NoSample
 from merit.policy.converge import wanted_weights
-from merit.policy.live import trust_condition
+from merit.policy.live import trust_condition, trusted
 from merit.policy.observed import Observed
 from merit.policy.remember import rejection
 from merit.policy.times import stamp
@@ -217,9 +217,7 @@ def _summary(seen: Observed, status: Status, entry: Rejection | None) -> str:
     if entry is not None:
         return entry.evidence
     if status.stable is not None:
-        word, _, message = (lambda c: (c.status, c.reason, c.message))(
-            trust_condition(status.signals)
-        )
+        word, _, message = trusted(status.signals)
         since = f"; watched since {status.stable.promoted_at}"
         return message + (since if word == "True" else "")
     return "waiting for the operator"

@@ -29,7 +29,7 @@ from merit.policy.decision import (
     WritePin,
 )
 from merit.policy.observed import Observed
-from merit.reconciler.facts import applied, owned_by
+from merit.reconciler.facts import applied, of_predecessor, owned_by
 from merit.reconciler.gather import Memory
 from merit.reconciler.render import render_route
 
@@ -39,7 +39,7 @@ QUICK = 2.0  # seconds for a decisive write: it must end while the Lease surely 
 
 
 class NotReady(Exception):
-    """A weight may not be raised yet: the arm has no ready endpoint."""
+    """Not yet: an arm without a ready endpoint, or a name whose old object is still going."""
 
 
 class Foreign(Exception):
@@ -153,11 +153,18 @@ class Executor:
             found = await self._cluster.get(obj["apiVersion"], kind, self._key.namespace, name)
             if found is None:
                 raise
-            if not owned_by(found, self._seen.uid):
-                raise Foreign(f"{kind} {name} belongs to somebody else") from None
+            self._must_be_ours(found)
             made = found
         if kind in ("Deployment", "Service", "Job", "HTTPRoute"):
             self._cache.put(kind, made)
+
+    def _must_be_ours(self, found: Mapping[str, Any]) -> None:
+        if owned_by(found, self._seen.uid):
+            return
+        called = f"{found['kind']} {found['metadata']['name']}"
+        if of_predecessor(found, self._key.name, self._seen.uid):
+            raise NotReady(f"{called} of the deleted object of this name is still being collected")
+        raise Foreign(f"{called} belongs to somebody else")
 
     async def _stand(self, obj: Object) -> None:
         """The object stands as rendered: made if missing, applied if it differs."""
@@ -166,8 +173,7 @@ class Executor:
         if known is None:
             await self._create(obj)
             return
-        if not owned_by(known, self._seen.uid):
-            raise Foreign(f"{kind} {name} belongs to somebody else")
+        self._must_be_ours(known)
         if applied(known) == applied(obj):
             return
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from merit.api.names import ANNOTATION_HASH, LABEL_REVISION
+from merit.api.names import ANNOTATION_HASH, KIND, LABEL_REVISION
 from merit.policy.observed import Accepted, Arm, JobRun, Route
 from merit.traffic.gateway_api import answer_of, weights_of
 
@@ -16,6 +16,14 @@ _PULL = {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverP
 def owned_by(obj: Object, uid: str) -> bool:
     """Whether the object is a child of the resource with this uid."""
     return any(o.get("uid") == uid for o in obj["metadata"].get("ownerReferences") or ())
+
+
+def of_predecessor(obj: Object, name: str, uid: str) -> bool:
+    """Whether it belonged to a deleted resource of the same name, and is being collected."""
+    owners = obj["metadata"].get("ownerReferences") or ()
+    return any(
+        o.get("kind") == KIND and o.get("name") == name and o.get("uid") != uid for o in owners
+    )
 
 
 def applied(obj: Object | None) -> str:

@@ -29,7 +29,14 @@ from merit.policy.evaluation import expected_job
 from merit.policy.observed import Accepted, Arm, Figure, Ledger, Observed, Route, Tuning
 from merit.policy.signals import declared
 from merit.policy.times import seconds
-from merit.reconciler.facts import applied, arm_facts, job_facts, owned_by, route_facts
+from merit.reconciler.facts import (
+    applied,
+    arm_facts,
+    job_facts,
+    of_predecessor,
+    owned_by,
+    route_facts,
+)
 from merit.reconciler.render import fleet_arms, render_route
 
 Object = dict[str, Any]
@@ -59,7 +66,7 @@ class Memory:
     ledger: Object | None = None
     ledger_hash: str = ""
     refused: tuple[int, Invalid] | None = None
-    conflict: tuple[int, str] | None = None
+    conflict: tuple[int, str, float] | None = None  # generation, words, Unix seconds
 
 
 async def load(memory: Memory, cluster: Cluster, key: Key, uid: str) -> None:
@@ -231,8 +238,9 @@ class Gatherer:
             return memory.conflict[1]
         for kind in ("HTTPRoute", "Service"):
             found = self._cache.get(kind, key.namespace, key.name)
-            if found is not None and not owned_by(found, uid):
-                return f"{kind} {key.name} belongs to somebody else: rename it, or this object"
+            if found is None or owned_by(found, uid) or of_predecessor(found, key.name, uid):
+                continue
+            return f"{kind} {key.name} belongs to somebody else: rename it, or this object"
         return ""
 
 

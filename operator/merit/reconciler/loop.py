@@ -20,6 +20,7 @@ from merit.reconciler.gather import Gatherer, Looks, Memory, Object, read_status
 log = logging.getLogger("merit.reconciler")
 AT_ONCE = 0.0
 SOON = 1.0
+TRY_AGAIN = 55.0  # seconds until a name that was somebody else's is tried again
 
 
 class Reconciler:
@@ -76,8 +77,10 @@ class Reconciler:
             return None
         uid = obj["metadata"]["uid"]
         memory = self._memories.setdefault(uid, Memory())
-        seen = await self._gatherer.observe(key, obj, memory)
         now = self._now()
+        if memory.conflict and now - memory.conflict[2] > TRY_AGAIN:
+            memory.conflict = None
+        seen = await self._gatherer.observe(key, obj, memory)
         decision = decide(seen, now)
         if decision.urgent:
             self._urgent.add(key)
@@ -108,9 +111,9 @@ class Reconciler:
                 again = min(again or SOON, SOON)
                 break
             except Foreign as foreign:
-                memory.conflict = (seen.generation, f"{foreign}: rename it, or this object")
-                again = AT_ONCE
-                break
+                words = f"{foreign}: rename it, or this object"
+                memory.conflict = (seen.generation, words, now)
+                return AT_ONCE  # the next pass says so; a status in between would only flap
             if isinstance(action, (*DECISIVE, Accept)):
                 again = AT_ONCE  # no watch tells of these: look at once at what they changed
         if any(isinstance(a, Accept) for a in decision.actions):
