@@ -116,8 +116,6 @@ class Reconciler:
                 return AT_ONCE  # the next pass says so; a status in between would only flap
             if isinstance(action, (*DECISIVE, Accept)):
                 again = AT_ONCE  # no watch tells of these: look at once at what they changed
-        if any(isinstance(a, Accept) for a in decision.actions):
-            again = AT_ONCE  # nobody watches the records, and what we write wakes nobody
         if decision.actions and again is None:
             again = SOON  # no event comes of what is put into the cache at once
         await self._write_status(key, seen, decision, executor)
