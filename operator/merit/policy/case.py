@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from merit.api.defaults import Effective, effective
 from merit.api.status import Candidate, Status
@@ -49,16 +50,15 @@ def case_of(seen: Observed) -> Case | None:
 
 def analysis_of(case: Case) -> Analysis:
     """The engine with the state that status remembers, or a fresh one."""
-    judgement = {
-        "ladder": case.ladder,
-        "confidence": case.known.confidence,
-        "blast_radius": case.known.blast_radius,
-        "constants": case.seen.tuning.constants,
-        "phi": None,
-        "rps": float(case.known.rps) if case.known.rps else None,
-    }
-    terms = bars(case.accepted.spec)
-    state = case.status.analysis
-    if state:
-        return Analysis.restore(state, terms, **judgement)  # type: ignore[arg-type]
-    return Analysis.fresh(terms, **judgement)  # type: ignore[arg-type]
+    make = (
+        partial(Analysis.restore, case.status.analysis) if case.status.analysis else Analysis.fresh
+    )
+    return make(
+        bars(case.accepted.spec),
+        ladder=case.ladder,
+        confidence=case.known.confidence,
+        blast_radius=case.known.blast_radius,
+        constants=case.seen.tuning.constants,
+        phi=None,  # per-pod counts are not read: the engine takes its cautious value
+        rps=float(case.known.rps) if case.known.rps else None,
+    )
