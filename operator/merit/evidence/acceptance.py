@@ -8,12 +8,11 @@ from typing import Any
 
 from merit.evidence.counts import Counts
 from merit.evidence.rounding import number, numbers, rounded, text
-from merit.evidence.score import FLOOR, SCALE, log_add, log_bet
+from merit.evidence.score import CEILING, FLOOR, SCALE, log_add, log_bet
 
 MEMORY = 2000.0  # requests after which stable's rate is forgotten
 PRIOR = 100.0  # requests that the first guess of stable's rate weighs
 U_LEAST, U_MOST = 0.02, 0.95
-CEILING = 600.0
 _TINY = 1e-300
 
 

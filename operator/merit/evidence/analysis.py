@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from merit.evidence import sentences
@@ -16,6 +15,7 @@ from merit.evidence.answers import Kind, Proven, Worse
 from merit.evidence.constants import Constants
 from merit.evidence.counts import Sample
 from merit.evidence.dead import DeadWindow
+from merit.evidence.instants import instant, told
 from merit.evidence.ladder import margin
 from merit.evidence.rounding import number, rounded, text
 from merit.evidence.score import BETS, log_mean
@@ -71,7 +71,7 @@ class Analysis:
         self._seconds = number(state["traffic"]["seconds"]) if state else 0.0
         self.quiet = number(state["quiet"]) if state else 0.0
         self.looks = int(number(state["looks"])) if state else 0
-        self.consumed_until = _instant(state["consumedUntil"]) if state else None
+        self.consumed_until = instant(state["consumedUntil"]) if state else None
 
     @classmethod
     def fresh(
@@ -120,16 +120,12 @@ class Analysis:
         that reaches back before `consumed_until`, changes nothing: no request counts twice.
         `weight_changed`: since the look before. `warming`: latency does not count yet.
         """
-        at = rounded(sample.at)
-        if self.consumed_until is not None and at <= self.consumed_until:
+        if not sample.news(self.consumed_until):
             return
+        self.consumed_until = rounded(sample.at)
         if sample.since is None:
-            self.consumed_until = at
             return
-        if self.consumed_until is not None and sample.since < self.consumed_until - 0.0005:
-            return
-        seconds = max(0.0, rounded(at - sample.since))
-        self.consumed_until = at
+        seconds = max(0.0, rounded(self.consumed_until - sample.since))
         self._count_traffic(sample, seconds, weight_changed)
         rps = self.rps
         margins = tuple(self._margin(step) for step in range(len(self._ladder))) if rps else ()
@@ -245,7 +241,7 @@ class Analysis:
         """
         verdict = self.worse()
         entered = len(self._ladder) - 1 if step is None else step
-        told: dict[str, tuple[str, int, Kind]] = {}
+        shown: dict[str, tuple[str, int, Kind]] = {}
         for name, signal in self._signals.items():
             mine = signal.candidate
             value = sentences.share(sentences.of(mine.bad, mine.n))
@@ -258,15 +254,15 @@ class Analysis:
                 kind = "Bad"
             elif self._ladder and self.rps and signal.accept.log_e(entered) >= self._target():
                 kind = "Good"
-            told[name] = (value, round(mine.n), kind)
-        return told
+            shown[name] = (value, round(mine.n), kind)
+        return shown
 
     def to_status(self) -> dict[str, Any]:
         """All that a verdict needs, as decimal strings; at most 3 KiB for two signals."""
         until = self.consumed_until
         verdict = self.worse()
         return {
-            "consumedUntil": "" if until is None else _stamp(until),
+            "consumedUntil": told(until),
             "evidence": text(rounded(verdict.log_m)),
             "confidence": verdict.confidence,
             "phi": text(rounded(self.phi)),
@@ -282,12 +278,3 @@ class Analysis:
 def _of_latency(reason: str) -> bool:
     """Whether a reason speaks of latency rather than of errors."""
     return reason.startswith("Latency")
-
-
-def _stamp(seconds: float) -> str:
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _instant(value: Any) -> float | None:
-    return datetime.fromisoformat(value).timestamp() if value else None

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from merit.evidence.rounding import rounded
+
+INSTANT = 0.0005  # seconds: instants are kept to the millisecond
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -45,6 +49,14 @@ class Sample:
     at: float
     since: float | None
     signals: dict[str, ArmPair]
+
+    def news(self, consumed_until: float | None) -> bool:
+        """Whether nothing in it was turned into evidence before: no request may count twice."""
+        if consumed_until is None:
+            return True
+        if rounded(self.at) <= consumed_until:
+            return False
+        return self.since is None or self.since >= consumed_until - INSTANT
 
 
 @dataclass(frozen=True, slots=True)

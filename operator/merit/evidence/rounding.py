@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -31,3 +32,15 @@ def numbers(values: Any, length: int) -> list[float]:
     if not isinstance(values, list) or len(values) != length:
         raise ValueError(f"not a list of {length} numbers")
     return [number(value) for value in values]
+
+
+def packed(values: Sequence[float], digits: int = 3) -> str:
+    """Rounded values as one string with spaces between: a third less than a list of strings."""
+    return " ".join(text(value, digits) for value in values)
+
+
+def unpacked(value: Any, length: int) -> list[float]:
+    """What `packed` wrote: so many finite numbers. Raises ValueError."""
+    if not isinstance(value, str):
+        raise ValueError("not a string of numbers")
+    return numbers(value.split(), length)

@@ -16,10 +16,17 @@ from merit.evidence.rounding import number, numbers, rounded, text
 
 BETS = (1.4, 2.0, 3.5, 7.0, 18.0, 50.0)  # sizes of defect that are bet on, as ratios
 FINE_BETS = (1.03, 1.07, 1.15, 1.3, 1.6)  # where bad requests are common, big bets only lose
+COMMON = 0.25  # from this share of tolerated bad requests on, only small ratios can occur
 SCALE = 600.0  # seconds over which late-start money is released
 ON_CHANGE = 0.2  # share of the money left that a change of weight releases
+CEILING = 600.0
 FLOOR = -600.0  # no score is remembered as worse than this, and exp() stays defined
 _TINY = 1e-300
+
+
+def bets_for(limit: float) -> tuple[float, ...]:
+    """The bets that fit a tolerated share of bad requests."""
+    return FINE_BETS if limit >= COMMON else BETS
 
 
 def log_sum(values: Sequence[float]) -> float:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from merit.evidence.constants import Constants
+from merit.evidence.counts import Counts
 from merit.evidence.signal import Bar, SignalScores
 
 
@@ -69,6 +70,17 @@ def breached(signal: SignalScores, sure: str) -> str:
         f"{bar.name} {share(of(mine.bad, mine.n))} > {_bar_text(bar)}, {sure} confidence; "
         f"{count(mine.bad)} of {count(mine.n)} requests failed ({beside})"
     )
+
+
+def alarmed(bar: Bar, seen: Counts) -> str:
+    """The watch's alarm: one arm alone, so no comparison and no confidence is claimed."""
+    of_all = f"{count(seen.bad)} of {count(seen.n)} requests"
+    mine = share(of(seen.bad, seen.n))
+    if bar.latency:
+        quantile = bar.name.rpartition("/")[2]
+        tolerated = share(bar.limit)
+        return f"{quantile} > {_bar_text(bar)}: {of_all} slow ({mine}, {tolerated} is tolerated)"
+    return f"{bar.name} {mine} > {_bar_text(bar)}: {of_all} failed"
 
 
 def worse(signal: SignalScores, sure: str, constants: Constants) -> str:

@@ -11,9 +11,7 @@ from merit.evidence.acceptance import Acceptance, StableRate
 from merit.evidence.constants import Constants
 from merit.evidence.counts import ArmPair, Counts
 from merit.evidence.rounding import number, rounded, text
-from merit.evidence.score import BETS, FINE_BETS, Evidence
-
-COMMON = 0.25  # from this share of tolerated bad requests on, only small ratios can occur
+from merit.evidence.score import Evidence, bets_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ class SignalScores:
     def __init__(self, spec: Bar, terms: Terms, state: Mapping[str, Any] | None = None) -> None:
         self.spec = spec
         worse: Mapping[str, Any] = state["worse"] if state else {}
-        bets = FINE_BETS if spec.limit >= COMMON else BETS
+        bets = bets_for(spec.limit)
         constants = terms.constants
 
         def score(name: str, r: float, d: float) -> Evidence:
