@@ -7,6 +7,7 @@ from merit.api.status import Candidate, FlowStage
 from merit.policy.decision import Accept, Decision, Note
 from merit.policy.observed import Observed
 from merit.policy.remember import decided, dropped, judged_anew, rejection
+from merit.policy.responses import constrained, coverage
 from merit.policy.times import stamp
 
 
@@ -70,7 +71,6 @@ def take_up(seen: Observed, now: float) -> Decision | None:
         return None
     if identity.key not in seen.accepted:
         return Decision(status, actions=(Accept(),))
-    modes = len(seen.spec.failure_modes)
     candidate = Candidate(
         revision=identity.revision,
         short=identity.short,
@@ -84,7 +84,7 @@ def take_up(seen: Observed, now: float) -> Decision | None:
         verdict="Good",
         reason="Accepted",
         at=stamp(now),
-        message=f"goal, owner, constraints, {modes} failure mode{'s' * (modes != 1)}",
+        message=_summary(seen.spec),
     )
     status = status.model_copy(
         update={"candidate": candidate, "flow": (declared,), "analysis": None}
@@ -93,4 +93,13 @@ def take_up(seen: Observed, now: float) -> Decision | None:
         decided(status, f"{identity.short} accepted", f"version {candidate.version}", now),
         notes=(Note("Accepted", f"version {candidate.version} is revision {identity.short}"),),
         decisive_status=True,
+    )
+
+
+def _summary(spec: Spec) -> str:
+    """What was declared, and which constraint nobody has said what to do about."""
+    modes, bounds = len(spec.failure_modes), len(constrained(spec))
+    return (
+        f"goal, owner, {bounds} constraint{'s' * (bounds != 1)}, "
+        f"{modes} failure mode{'s' * (modes != 1)}; {coverage(spec)}"
     )

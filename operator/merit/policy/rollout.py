@@ -15,7 +15,7 @@ from merit.policy.decision import Decision, Note
 from merit.policy.observed import Arm, Observed
 from merit.policy.outcome import promote, roll_back, withdraw
 from merit.policy.remember import decided, told
-from merit.policy.signals import responds
+from merit.policy.responses import effects
 from merit.policy.times import age, seconds, stamp
 from merit.policy.verdict import Verdict
 
@@ -51,10 +51,7 @@ def judge_evidence(seen: Observed, now: float) -> Decision | None:
         return None
     signal = "latency" if worse.reason.startswith("Latency") else "errors"
     verdict = Verdict("Bad", worse.reason, worse.message)
-    if (
-        case.accepted.spec.rollback_policy.automatic
-        and responds(case.accepted.spec, signal) == "Rollback"
-    ):
+    if effects(case.accepted.spec, signal, "candidate").takes_back:
         return roll_back(case, verdict, now)
     held = case.status.model_copy(update={"analysis": analysis.to_status()})
     return Decision(

@@ -38,11 +38,3 @@ def declared(spec: Spec) -> tuple[Declared, ...]:
 def bars(spec: Spec) -> tuple[Bar, ...]:
     """The same, as evidence takes them."""
     return tuple(Bar(name=s.name, limit=s.limit, text=s.shown) for s in declared(spec))
-
-
-def responds(spec: Spec, signal: str) -> str:
-    """The response that the spec declares for a signal; Alert where it declares none."""
-    for mode in spec.failure_modes:
-        if signal == mode.signal or signal.startswith(f"{mode.signal}/"):
-            return str(mode.response)
-    return "Alert"

@@ -1,0 +1,83 @@
+"""Where a breached signal meets the response that its failure mode declares. Pure.
+
+What a response does depends on who is in trouble: a candidate can lose its traffic, what serves
+alone can only be exchanged for its predecessor, and only retraining makes something new.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal
+
+from merit.api.spec import FailureMode, Spec
+
+Where = Literal["candidate", "live"]
+UNCOVERED = "Alert"  # the response to a breach that no failure mode names
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What a breach leads to.
+
+    `takes_back`: a candidate is rejected and loses its traffic; what is live is verified against
+    its predecessor, and rolled back if it is to blame. `holds`: no weight is raised while it
+    lasts. `alerts`: the owner is told. `retrains`: the declared retraining is started.
+    """
+
+    takes_back: bool = False
+    holds: bool = False
+    alerts: bool = False
+    retrains: bool = False
+
+
+_EFFECTS: dict[str, tuple[Effects, Effects]] = {
+    # response: what it does to a candidate, what it does to what is live
+    "Rollback": (Effects(takes_back=True, alerts=True), Effects(takes_back=True, alerts=True)),
+    "Alert": (Effects(alerts=True), Effects(alerts=True)),
+    "Retrain": (Effects(alerts=True), Effects(alerts=True, retrains=True)),
+    "Hold": (Effects(holds=True), Effects(holds=True)),
+}
+_BY_HAND = Effects(holds=True, alerts=True)  # `Rollback` where `rollbackPolicy.automatic` is false
+
+
+def mode_of(spec: Spec, signal: str) -> FailureMode | None:
+    """The failure mode that names this signal: exactly, or a wider one, or a part of it."""
+    modes = spec.failure_modes
+    exact = (m for m in modes if m.signal == signal)
+    wider = (m for m in modes if signal.startswith(f"{m.signal}/"))
+    parts = (m for m in modes if m.signal.startswith(f"{signal}/"))
+    return next(chain(exact, wider, parts), None)
+
+
+def responds(spec: Spec, signal: str) -> str:
+    """The response that the spec declares for a signal; Alert where it declares none."""
+    mode = mode_of(spec, signal)
+    return str(mode.response) if mode else UNCOVERED
+
+
+def effects(spec: Spec, signal: str, where: Where) -> Effects:
+    """What a breach of this signal does to a candidate, or to what is live."""
+    response = responds(spec, signal)
+    if response == "Rollback" and not spec.rollback_policy.automatic:
+        return _BY_HAND
+    return _EFFECTS[response][0 if where == "candidate" else 1]
+
+
+def constrained(spec: Spec) -> tuple[str, ...]:
+    """The constraints that set a bound."""
+    bounds = spec.constraints
+    return tuple(n for n in ("latency", "errors", "cost") if getattr(bounds, n) is not None)
+
+
+def coverage(spec: Spec) -> str:
+    """How many of the constraints have a failure mode: `coverage 2/3: cost has no failure mode`."""
+    declared = constrained(spec)
+    named = {mode.signal.partition("/")[0] for mode in spec.failure_modes}
+    missing = [name for name in declared if name not in named]
+    told = f"coverage {len(declared) - len(missing)}/{len(declared)}"
+    if not missing:
+        return told
+    return (
+        f"{told}: {' and '.join(missing)} {'has' if len(missing) == 1 else 'have'} no failure mode"
+    )
