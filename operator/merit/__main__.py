@@ -1,27 +1,22 @@
-"""The command line: `merit run`, `merit crd`."""
+"""The command line: `merit COMMAND`."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import os
-import secrets
-import socket
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import merit
+from merit.commands import crd, operator
 
-NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+COMMANDS = (operator, crd)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. Returns the exit code; a wrong command line raises SystemExit(2)."""
     chosen = parser().parse_args(argv)
-    if chosen.command == "crd":
-        return _crd()
-    return _run(chosen)
+    code: int = chosen.run(chosen)
+    return code
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,65 +24,9 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="merit", description="Models serve on merit.")
     root.add_argument("--version", action="version", version=f"merit {merit.__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("crd", help="print the CustomResourceDefinition")
-    run = commands.add_parser("run", help="run the operator")
-    run.add_argument("--config", type=Path, required=True, help="the configuration, a YAML file")
-    run.add_argument(
-        "--listen",
-        type=_address,
-        default="0.0.0.0:8080",
-        metavar="HOST:PORT",
-        help="where /livez, /readyz and /metrics are served (default: %(default)s)",
-    )
-    run.add_argument(
-        "--namespace",
-        default=_own_namespace(),
-        help="the namespace of the Lease (default: this pod's own, else default)",
-    )
+    for command in COMMANDS:
+        command.add(commands)
     return root
-
-
-def _crd() -> int:
-    from merit.api.crd import crd_yaml
-
-    sys.stdout.write(crd_yaml())
-    return 0
-
-
-def _run(chosen: argparse.Namespace) -> int:
-    # Imported here, so that the other commands need neither kopf nor a second to start.
-    from merit import app, logs
-    from merit.config import load
-    from merit.wiring import build
-
-    try:
-        config = load(chosen.config)
-    except ValueError as error:
-        print(f"merit: {error}", file=sys.stderr)
-        return 1
-    logs.configure(level=config.log.level, form=config.log.format)
-    host, port = chosen.listen
-    options = app.Options(
-        namespace=chosen.namespace,
-        # A name alone may come again after a restart, and would believe an old Lease to be its own.
-        identity=f"{socket.gethostname()}-{secrets.token_hex(4)}",
-        host=host,
-        port=port,
-    )
-    return asyncio.run(app.run(config, options, build=build))
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
-    return host.strip("[]"), int(port)
-
-
-def _own_namespace() -> str:
-    if named := os.environ.get("POD_NAMESPACE"):
-        return named
-    return NAMESPACE.read_text().strip() if NAMESPACE.exists() else "default"
 
 
 if __name__ == "__main__":

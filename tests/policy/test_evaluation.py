@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from merit.api.spec import EvaluationBar
+from merit.api.evaluation import EvaluationBar
 from merit.policy.evaluation import judge
 from merit.policy.observed import JobRun
 

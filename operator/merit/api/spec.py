@@ -12,22 +12,10 @@ from pydantic import Field, StringConstraints
 
 from merit.api.base import Model
 from merit.api.constraints import Constraints
-from merit.api.fields import (
-    HOST_PATTERN,
-    Confidence,
-    Duration,
-    Free,
-    Hash,
-    Host,
-    JobSpec,
-    Label,
-    Number,
-    Port,
-    PositiveDuration,
-    Share,
-    Step,
-    Text,
-)
+from merit.api.evaluation import Evaluation
+from merit.api.fields import Duration, Free, Hash, Label, Port, Text
+from merit.api.monitoring import Monitoring
+from merit.api.rollout import Rollout
 
 
 class Goal(Model):
@@ -78,135 +66,6 @@ class Serving(Model):
     template: Free = Field(
         description="PodTemplateSpec of the server. Its serving container, the only one or the "
         "one that names the port, needs a readinessProbe. Required."
-    )
-
-
-class ReportFormat(Model):
-    """How the evaluator tells its metrics."""
-
-    format: Literal["Native"] = Field(
-        description="Native: merit.dev/report/v1 in the termination message. Default: Native."
-    )
-
-
-class EvaluationBar(Model):
-    """What a metric of the report must reach. At least one of min and max."""
-
-    metric: Annotated[
-        str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:/=@-][A-Za-z0-9_.,:/=@ -]{0,95}$")
-    ] = Field(max_length=96, description="Name of the metric in the evaluator's report. Required.")
-    min: Number | None = Field(default=None, description='At least this, a string, as "0.80".')
-    max: Number | None = Field(default=None, description='At most this, a string, as "0.05".')
-
-
-class Evaluation(Model):
-    """Gate 1: is it good enough?"""
-
-    job: JobSpec = Field(
-        description="JobSpec of the evaluator: template, activeDeadlineSeconds, backoffLimit. "
-        "Required."
-    )
-    report: ReportFormat | None = Field(default=None, description="Default: format Native.")
-    bars: tuple[EvaluationBar, ...] = Field(
-        min_length=1, max_length=32, description="All must be met. Required, at least one."
-    )
-
-
-class ParentRef(Model):
-    """A Gateway. Whether this namespace may use it is the Gateway's own decision."""
-
-    name: Annotated[str, StringConstraints(pattern=HOST_PATTERN, max_length=253)] = Field(
-        description="Name of the Gateway. Required."
-    )
-    namespace: Label | None = Field(default=None, description="Default: the object's namespace.")
-    section_name: Host | None = Field(default=None, description="A listener. Default: all.")
-    port: Port | None = Field(default=None, description="A listener's port. Default: all.")
-
-
-class RouteRule(Model):
-    """One rule of the HTTPRoute, in Gateway API's own words; Merit fills in its backendRefs."""
-
-    matches: tuple[Free, ...] | None = Field(
-        default=None, max_length=8, description="HTTPRouteMatch. Default: every request."
-    )
-    filters: tuple[Free, ...] | None = Field(
-        default=None,
-        max_length=8,
-        description="HTTPRouteFilter of type RequestHeaderModifier, ResponseHeaderModifier, "
-        "URLRewrite or RequestRedirect. Default: none.",
-    )
-    timeouts: Free | None = Field(default=None, description="HTTPRouteTimeouts. Default: none.")
-
-
-class GatewayRoute(Model):
-    """An HTTPRoute of Gateway API whose weights Merit moves."""
-
-    parent_refs: tuple[ParentRef, ...] = Field(
-        min_length=1, max_length=8, description="The Gateways to attach to. Required."
-    )
-    hostnames: tuple[Host, ...] = Field(
-        min_length=1, max_length=16, description="The hosts that are served. Required."
-    )
-    rules: tuple[RouteRule, ...] | None = Field(
-        default=None, min_length=1, max_length=16, description="Default: every request."
-    )
-
-
-class Route(Model):
-    """How requests reach the model."""
-
-    gateway: GatewayRoute = Field(description="Through Gateway API. Required.")
-
-
-class Holdback(Model):
-    """Part of the traffic stays with the old revision a while longer, to compare with."""
-
-    weight: Annotated[int, Field(ge=1, le=50, strict=True)] | None = Field(
-        default=None, description="Percent that stays with the old revision. Default: 10."
-    )
-    duration: Duration | None = Field(default=None, description="For how long. Default: 15m.")
-
-
-class Rollout(Model):
-    """How it earns traffic."""
-
-    route: Route = Field(description="How requests reach the model. Required.")
-    steps: tuple[Step, ...] | None = Field(
-        default=None,
-        min_length=1,
-        max_length=16,
-        description="Percent of traffic step by step, whole numbers that increase. "
-        "Default: 1, 5, 10, 25, 50, entered where there is enough traffic to judge.",
-    )
-    confidence: Confidence | None = Field(
-        default=None,
-        description="1 minus the chance that a version no worse than stable is rolled back, over "
-        "the whole rollout. Default: 99%.",
-    )
-    blast_radius: Share | None = Field(
-        default=None,
-        description="The share of requests that a bad version may hurt before more evidence is "
-        "asked for. Default: 1%.",
-    )
-    min_duration: Duration | None = Field(
-        default=None, description="The canary takes at least this long. Default: 5m."
-    )
-    max_duration: PositiveDuration | None = Field(
-        default=None, description="After that onInconclusive decides. Default: 60m."
-    )
-    on_inconclusive: Literal["Hold", "Withdraw", "Promote", "Rollback"] | None = Field(
-        default=None,
-        description="What happens when maxDuration brings no proof. Withdraw: weight 0, not "
-        "rejected. Default: Hold.",
-    )
-    holdback: Holdback | None = Field(default=None, description="Default: 10 percent for 15m.")
-
-
-class Monitoring(Model):
-    """What tells whether it is still earning trust."""
-
-    source: Label = Field(
-        description="An entry of the operator's configuration. Default: the operator's own default."
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from merit.api.status import Revision, Status
 from merit.policy.accept import judge_anew, supersede, take_up
+from merit.policy.conditions import invalid
 from merit.policy.converge import converge, leaving_until
 from merit.policy.decision import Decision
 from merit.policy.evaluation import evaluate
@@ -18,7 +19,7 @@ from merit.policy.feasibility import check_feasibility
 from merit.policy.live import watch
 from merit.policy.observed import Observed
 from merit.policy.pin import pin_remembers
-from merit.policy.present import invalid, present
+from merit.policy.present import present
 from merit.policy.remember import decided, rejection
 from merit.policy.rollout import candidate_is_down, judge_evidence, roll_out
 

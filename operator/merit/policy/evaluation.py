@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from merit.api.evaluation import EvaluationBar
 from merit.api.names import job_name, nonce, run_id
-from merit.api.spec import EvaluationBar
 from merit.api.status import Candidate
 from merit.policy.decision import Decision, Note, Record, RunJob
 from merit.policy.observed import Accepted, JobRun, Observed

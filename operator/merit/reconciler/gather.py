@@ -6,16 +6,13 @@ ledger of an object that this process sees for the first time.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from pydantic import ValidationError
-
-from merit.api.hashing import Identity, content_hash, identify
-from merit.api.names import LABEL_NAME, LABEL_REVISION, accepted_name, arm_name, ledger_name
+from merit.api.hashing import content_hash, identify
+from merit.api.names import LABEL_REVISION, arm_name
 from merit.api.spec import Spec
 from merit.api.status import Status
 from merit.api.validation import Invalid, parse_spec
@@ -26,7 +23,7 @@ from merit.evidence.counts import NoSample, Sample
 from merit.metrics.fleet import FleetArms
 from merit.policy.converge import ledger_content
 from merit.policy.evaluation import expected_job
-from merit.policy.observed import Accepted, Arm, Figure, Ledger, Observed, Route, Tuning
+from merit.policy.observed import Accepted, Arm, Figure, Observed, Route, Tuning
 from merit.policy.signals import declared
 from merit.policy.times import seconds
 from merit.reconciler.facts import (
@@ -37,6 +34,7 @@ from merit.reconciler.facts import (
     owned_by,
     route_facts,
 )
+from merit.reconciler.memory import Memory, read_status
 from merit.reconciler.render import fleet_arms, render_route
 
 Object = dict[str, Any]
@@ -57,40 +55,6 @@ class Looks(Protocol):
     ) -> dict[str, Figure]: ...
 
 
-@dataclass(slots=True)
-class Memory:
-    """What this process has read or written of one object; losing it costs a read."""
-
-    loaded: bool = False
-    raw: dict[str, Object] = field(default_factory=dict)
-    ledger: Object | None = None
-    ledger_hash: str = ""
-    refused: tuple[int, Invalid] | None = None
-    conflict: tuple[int, str, float] | None = None  # generation, words, Unix seconds
-
-
-async def load(memory: Memory, cluster: Cluster, key: Key, uid: str) -> None:
-    """Read the accepted specs and the ledger, once."""
-    if memory.loaded:
-        return
-    found = await cluster.list(
-        "apps/v1", "ControllerRevision", namespace=key.namespace, labels=f"{LABEL_NAME}={key.name}"
-    )
-    memory.raw = {r["metadata"]["name"]: r["data"] for r in found if owned_by(r, uid)}
-    memory.ledger = await cluster.get("v1", "ConfigMap", key.namespace, ledger_name(key.name))
-    if memory.ledger is not None:
-        memory.ledger_hash = content_hash(memory.ledger.get("data") or {})
-    memory.loaded = True
-
-
-def read_status(raw: Mapping[str, Any]) -> Status:
-    """The status, or an empty one if it cannot be read: the ledger restores what matters."""
-    try:
-        return Status.model_validate(raw or {})
-    except ValidationError:
-        return Status()
-
-
 class Gatherer:
     """Makes the view of one object."""
 
@@ -101,12 +65,12 @@ class Gatherer:
         """Everything that matters about the object now."""
         uid = obj["metadata"]["uid"]
         generation = int(obj["metadata"].get("generation", 0))
-        await load(memory, self._cluster, key, uid)
+        await memory.load(self._cluster, key, uid)
         raw = obj.get("spec") or {}
         spec = parse_spec(raw, name=key.name)
         identity = identify(raw) if isinstance(spec, Spec) else None
         status = read_status(obj.get("status") or {})
-        accepted = _accepted(key.name, memory, spec, identity)
+        accepted = memory.accepted(key.name, spec, identity)
         refused = memory.refused[1] if memory.refused and memory.refused[0] == generation else None
         tuning = self._tuning(key.namespace, spec)
         arms = self._arms(key, uid, status, accepted)
@@ -126,7 +90,7 @@ class Gatherer:
             pin=spec.rollback if isinstance(spec, Spec) else None,
             pin_is_ours=bool(obj.get("pinOurs")),
             pin_is_foreign=bool(obj.get("pinForeign")),
-            ledger=_ledger(memory.ledger),
+            ledger=memory.remembered(),
             ledger_in_sync=content_hash(ledger_content(status)) == memory.ledger_hash
             or (not memory.ledger_hash and not status.rejected and not status.promoted),
             arms=arms,
@@ -242,40 +206,6 @@ class Gatherer:
                 continue
             return f"{kind} {key.name} belongs to somebody else: rename it, or this object"
         return ""
-
-
-def _accepted(
-    name: str, memory: Memory, spec: Spec | Invalid, identity: Identity | None
-) -> dict[str, Accepted]:
-    """The records by `<rev8>-<pol8>`; what is in no hash (steps, route) comes from the object."""
-    found: dict[str, Accepted] = {}
-    for record, data in memory.raw.items():
-        was = identify(data["spec"])
-        parsed = parse_spec(data["spec"], name=name)
-        if isinstance(parsed, Invalid) or record != accepted_name(name, was.key):
-            continue
-        current = (
-            spec if isinstance(spec, Spec) and identity and identity.key == was.key else parsed
-        )
-        found[was.key] = Accepted(
-            name=record,
-            identity=was,
-            spec=current,
-            deployment=data["deployment"],
-            service=data["service"],
-        )
-    return found
-
-
-def _ledger(config_map: Object | None) -> Ledger | None:
-    if config_map is None:
-        return None
-    data = config_map.get("data") or {}
-    try:
-        parts = {name: json.loads(text) for name, text in data.items()}
-        return Ledger(status=Status.model_validate(parts))
-    except (ValueError, ValidationError):
-        return None
 
 
 def _selects(service: Object | None) -> str | None:

@@ -14,8 +14,9 @@ from merit.config import Config
 from merit.policy.decide import decide
 from merit.policy.decision import Accept, Decision
 from merit.policy.observed import Observed
-from merit.reconciler.execute import DECISIVE, QUICK, Executor, Foreign, NotReady
-from merit.reconciler.gather import Gatherer, Looks, Memory, Object, read_status
+from merit.reconciler.execute import DECISIVE, QUICK, Foreign, Hands, NotReady, execute
+from merit.reconciler.gather import Gatherer, Looks, Object
+from merit.reconciler.memory import Memory, read_status
 
 log = logging.getLogger("merit.reconciler")
 AT_ONCE = 0.0
@@ -101,11 +102,11 @@ class Reconciler:
         memory: Memory,
         now: float,
     ) -> float | None:
-        executor = Executor(self._cluster, self._cache, key, obj, seen, memory)
+        hands = Hands(self._cluster, self._cache, key, obj, seen, memory)
         again = decision.again
         for action in decision.actions:
             try:
-                await executor.run(action)
+                await execute(hands, action)
             except NotReady as waiting:
                 log.info("%s: %s", key, waiting)
                 again = min(again or SOON, SOON)
@@ -118,7 +119,7 @@ class Reconciler:
                 again = AT_ONCE  # no watch tells of these: look at once at what they changed
         if decision.actions and again is None:
             again = SOON  # no event comes of what is put into the cache at once
-        await self._write_status(key, seen, decision, executor)
+        await self._write_status(key, seen, decision, hands)
         for note in decision.notes:
             await self._recorder.note(obj, note, now)
         if decision.decisive_status:
@@ -128,7 +129,7 @@ class Reconciler:
         return again
 
     async def _write_status(
-        self, key: Key, seen: Observed, decision: Decision, executor: Executor
+        self, key: Key, seen: Observed, decision: Decision, hands: Hands
     ) -> None:
         """The one status write of a pass; none if nothing changed."""
         if seen.deleting or decision.status == seen.status:
@@ -146,7 +147,7 @@ class Reconciler:
         except ApiError:
             if decision.fallback is not None:
                 # Users first: the record is retried ahead of all other work.
-                await executor.run(decision.fallback)
+                await execute(hands, decision.fallback)
             raise
         self._cache.put(KIND, written)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from merit.api.names import arm_name
-from merit.api.spec import GatewayRoute
+from merit.api.rollout import GatewayRoute
 from merit.children.workload import Object, labels, metadata, stamped
 
 API_VERSION = "gateway.networking.k8s.io/v1"

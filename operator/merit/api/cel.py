@@ -1,0 +1,62 @@
+"""What spans fields, as CEL that the API server checks: each has a twin in `rules/`."""
+
+from __future__ import annotations
+
+_ORDER = "{0}.all(x, {0}.exists_one(y, y == x)) && {0}.isSorted()"
+_SIGNAL = (
+    "self.failureModes.all(m, m.signal == 'cost' ? has(self.constraints.cost) :"
+    " m.signal == 'errors' ? has(self.constraints.errors) : has(self.constraints.latency)"
+    " && (m.signal != 'latency/p50' || has(self.constraints.latency.p50))"
+    " && (m.signal != 'latency/p90' || has(self.constraints.latency.p90))"
+    " && (m.signal != 'latency/p95' || has(self.constraints.latency.p95))"
+    " && (m.signal != 'latency/p99' || has(self.constraints.latency.p99)))"
+)
+# What spans fields, where it stands: path below spec, rule, message with the remedy. "[]": items.
+RULES: tuple[tuple[str, str, str], ...] = (
+    ("", _SIGNAL, "spec.failureModes: a signal has no bound in spec.constraints: set it there"),
+    (
+        "failureModes",
+        "self.all(a, self.exists_one(b, b.name == a.name))",
+        "two failure modes have one name: give each its own",
+    ),
+    (
+        "constraints",
+        "has(self.latency) || has(self.errors) || has(self.cost)",
+        "set at least one of latency, errors, cost, as errors: {max: 1%}",
+    ),
+    (
+        "constraints",
+        "!has(self.cost) || !has(self.cost.per1kPredictions)"
+        " || (has(self.scale) && has(self.scale.rps))",
+        "cost.per1kPredictions needs to know how many requests share the cost: set scale.rps",
+    ),
+    (
+        "constraints.latency",
+        "has(self.p50) || has(self.p90) || has(self.p95) || has(self.p99)",
+        "set at least one of p50, p90, p95, p99, as p99: 100ms",
+    ),
+    (
+        "constraints.cost",
+        "has(self.perHour) || has(self.per1kPredictions)",
+        "set perHour or per1kPredictions",
+    ),
+    ("constraints.scale.replicas", "self.min <= self.max", "set min to at most max"),
+    ("evaluation.bars[]", "has(self.min) || has(self.max)", "set min or max"),
+    (
+        "evaluation.bars[]",
+        "!has(self.min) || !has(self.max) || double(self.min) <= double(self.max)",
+        "set min to at most max",
+    ),
+    ("rollout.steps", _ORDER.format("self"), "let the steps increase, as [1, 5, 25, 50]"),
+    (
+        "rollout",
+        "duration(has(self.minDuration) ? self.minDuration : '5m')"
+        " <= duration(has(self.maxDuration) ? self.maxDuration : '60m')",
+        "set minDuration to at most maxDuration (defaults: 5m and 60m)",
+    ),
+    (
+        "rollback",
+        "self.fromRevision != self.toRevision",
+        "fromRevision and toRevision are the same: leave spec.rollback to the operator",
+    ),
+)

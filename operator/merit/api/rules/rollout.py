@@ -1,0 +1,42 @@
+"""Steps that rise, times that fit, a route that leads nowhere else."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from merit.api.defaults import MAX_DURATION, MIN_DURATION
+from merit.api.quantity import Refused, format_duration, shown
+from merit.api.rollout import Rollout, RouteRule
+
+FILTERS = ("RequestHeaderModifier", "ResponseHeaderModifier", "URLRewrite", "RequestRedirect")
+
+
+def check_rollout(it: Rollout) -> None:
+    """Steps, times and route. Raises Refused."""
+    for index, (before, after) in enumerate(pairwise(it.steps or ())):
+        if after <= before:
+            raise Refused(
+                f"{after} follows {before}",
+                "let the steps increase, as [1, 5, 25, 50]",
+                f"rollout.steps[{index + 1}]",
+            )
+    least = MIN_DURATION if it.min_duration is None else it.min_duration
+    most = MAX_DURATION if it.max_duration is None else it.max_duration
+    if least > most:
+        raise Refused(
+            f"{format_duration(least)} is longer than maxDuration, {format_duration(most)}",
+            "set minDuration to at most maxDuration (defaults: 5m and 60m)",
+            "rollout.minDuration" if it.min_duration is not None else "rollout.maxDuration",
+        )
+    for index, rule in enumerate(it.route.gateway.rules or ()):
+        _filters(rule, f"rollout.route.gateway.rules[{index}]")
+
+
+def _filters(rule: RouteRule, field: str) -> None:
+    for index, entry in enumerate(rule.filters or ()):
+        if entry.get("type") not in FILTERS:
+            raise Refused(
+                f'"{shown(entry.get("type"))}" could send requests elsewhere',
+                f"use one of: {', '.join(FILTERS)}",
+                f"{field}.filters[{index}].type",
+            )

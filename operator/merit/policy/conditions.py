@@ -1,0 +1,164 @@
+"""The conditions, which kubectl, Argo CD and Flux read. Nothing decides on them."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from merit.api.quantity import format_duration
+from merit.api.spec import Spec
+from merit.api.status import Condition, Rejection, Status
+from merit.api.validation import Invalid
+from merit.evidence.counts import NoSample
+from merit.policy.converge import wanted_weights
+from merit.policy.live import trust_condition
+from merit.policy.observed import Observed
+from merit.policy.times import stamp
+
+_STALLED_GATE = {
+    "Evaluation": "EvaluationFailed",
+    "Feasibility": "Infeasible",
+    "Rollout": "RolledBack",
+}
+
+
+def invalid(seen: Observed) -> Invalid | None:
+    """What is wrong with the declared spec, ours or the API server's sentence."""
+    return seen.spec if isinstance(seen.spec, Invalid) else seen.refused
+
+
+class State(NamedTuple):
+    """Where an object stands, as kstatus sees it: done, at work, or waiting for somebody to act."""
+
+    word: Literal["Ready", "Reconciling", "Stalled"]
+    reason: str
+    message: str
+
+
+def conditions_of(seen: Observed, status: Status, entry: Rejection | None) -> list[Condition]:
+    """All conditions, without times. `entry`: what the ledger holds against what is declared.
+
+    `Reconciling` and `Stalled` are absent when not true, and never stand beside each other.
+    """
+    state = _state(seen, status, entry)
+    found = [_c("Ready", "True" if state.word == "Ready" else "False", state.reason, state.message)]
+    if state.word != "Ready":
+        found.append(_c(state.word, "True", state.reason, state.message))
+    if entry is not None and entry.stage == "Rollout" and status.candidate is None:
+        found.append(_c("RolledBack", "True", entry.reason, entry.evidence))
+    found += [
+        _available(seen, status),
+        _gate(status, "Evaluated", "Evaluation"),
+        _gate(status, "Feasible", "Feasibility"),
+        _traffic(seen),
+        _trusted(status),
+        _metrics(seen, status),
+    ]
+    if isinstance(seen.spec, Spec) and seen.spec.paused:
+        found.append(_c("Paused", "True", "Paused", "spec.paused holds it; safety still acts"))
+    if seen.pin_is_foreign:
+        found.append(_c("OwnershipConflict", "True", "OwnershipConflict",
+                        "take spec.rollback out of Git: it belongs to the operator"))  # fmt: skip
+    return found
+
+
+def _state(seen: Observed, status: Status, entry: Rejection | None) -> State:
+    wrong = invalid(seen)
+    if wrong is not None:
+        return State("Stalled", "InvalidSpec", wrong.sentence())
+    if seen.conflict:
+        return State("Stalled", "OwnershipConflict", seen.conflict)
+    if status.candidate is not None:
+        held, reason, message = progress(status)
+        return State("Stalled" if held == "held" else "Reconciling", reason, message)
+    if entry is not None:
+        if dict(seen.route.weights) != wanted_weights(status):
+            return State("Reconciling", "RollbackBlocked", "traffic is being taken back")
+        return State("Stalled", _STALLED_GATE[entry.stage], f"{entry.evidence}; {_retry(entry)}")
+    if status.stable is not None and seen.route.weights:
+        return State("Ready", "Live", f"revision {status.stable.short} serves")
+    return State("Reconciling", "Progressing", "waiting for traffic to be set")
+
+
+def _available(seen: Observed, status: Status) -> Condition:
+    if status.stable is not None and seen.route.weights:
+        return _c("Available", "True", "StableServes", "")
+    return _c("Available", "False", "NotYet", "no revision serves users yet")
+
+
+def _trusted(status: Status) -> Condition:
+    if status.candidate is not None and status.candidate.weight > 0:
+        return _c("Trusted", "Unknown", "Earning", "the candidate is earning it")
+    return trust_condition(status.signals)
+
+
+def _c(type_: str, status: str, reason: str, message: str) -> Condition:
+    return Condition.model_validate(
+        {"type": type_, "status": status, "reason": reason or "Unknown", "message": message[:1024]}
+    )
+
+
+def stamped(seen: Observed, found: list[Condition], now: float) -> tuple[Condition, ...]:
+    """Conditions with times: one moves only when its status does."""
+    stamped = []
+    for condition in found:
+        old = seen.status.condition(condition.type)
+        same = old is not None and old.status == condition.status
+        at = old.last_transition_time if same and old else stamp(now)
+        stamped.append(
+            condition.model_copy(
+                update={"last_transition_time": at, "observed_generation": seen.generation}
+            )
+        )
+    return tuple(stamped)
+
+
+def progress(status: Status) -> tuple[str, str, str]:
+    """held or going on, with the reason and words of the stage that the candidate is in."""
+    candidate = status.candidate
+    assert candidate is not None
+    stage = "Rollout" if candidate.stage in ("Holdback", "Withdrawn") else candidate.stage
+    entry = next((s for s in status.flow if s.stage == stage), None)
+    if entry is None:
+        return "going", candidate.stage, f"{candidate.stage} begins"
+    running = entry.reason in ("EvaluationRunning", "JobFailed") and candidate.attempt <= 3
+    if stage != "Rollout" and entry.verdict in ("Undecided", "NoData") and not running:
+        return "held", entry.reason, entry.message
+    name = "Canary" if candidate.stage == "Rollout" and candidate.weight else candidate.stage
+    return "going", name if entry.verdict == "Undecided" else entry.reason, entry.message
+
+
+def _gate(status: Status, type_: str, stage: str) -> Condition:
+    entry = next((s for s in status.flow if s.stage == stage), None)
+    if entry is None:
+        return _c(type_, "Unknown", "NotYet", "has not run for this revision")
+    word = {"Good": "True", "Bad": "False"}.get(entry.verdict, "Unknown")
+    return _c(type_, word, entry.reason, entry.message)
+
+
+def _traffic(seen: Observed) -> Condition:
+    if not seen.route.exists:
+        return _c("TrafficShifted", "Unknown", "NoRoute", "no route yet")
+    if seen.route.accepted is None:
+        return _c("TrafficShifted", "Unknown", "Pending", "the gateway has not answered yet")
+    if seen.route.accepted:
+        return _c("TrafficShifted", "True", "RouteAccepted", "")
+    return _c("TrafficShifted", "False", "RouteNotAccepted", seen.route.reason)
+
+
+def _metrics(seen: Observed, status: Status) -> Condition:
+    if isinstance(seen.sample, NoSample):
+        return _c("MetricsAvailable", "False", seen.sample.reason, seen.sample.message)
+    if seen.sample is None:
+        old = status.condition("MetricsAvailable")
+        return old or _c("MetricsAvailable", "Unknown", "NotAsked", "nothing needed them yet")
+    said = seen.tuning.source
+    if not seen.tuning.per_pod:
+        patience = format_duration(seen.tuning.constants.patience_unmeasured)
+        said += f": no per-pod counts, so dispersion is taken as 3 and patience is {patience}"
+    return _c("MetricsAvailable", "True", "Fresh", said)
+
+
+def _retry(entry: Rejection) -> str:
+    if entry.stage == "Rollout":
+        return "it is tried again for new content, or new bars"
+    return f"it is tried again for new content, or another spec.{entry.stage.lower()}"

@@ -1,0 +1,1 @@
+"""Effects, one file a kind. All are idempotent and conditional: a crash may cut anywhere."""

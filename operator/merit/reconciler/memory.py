@@ -1,0 +1,100 @@
+"""What this process has read or written of one object; losing it costs a read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from merit.api.hashing import Identity, content_hash, identify
+from merit.api.names import LABEL_NAME, accepted_name, ledger_name
+from merit.api.spec import Spec
+from merit.api.status import Status
+from merit.api.validation import Invalid, parse_spec
+from merit.cluster.cache import Key
+from merit.cluster.client import Cluster
+from merit.policy.observed import Accepted, Ledger
+from merit.reconciler.facts import owned_by
+
+Object = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Memory:
+    """Of one object. `refused`: generation, and why its children cannot be made. `conflict`:
+    generation, words, Unix seconds.
+    """
+
+    loaded: bool = False
+    ledger: Object | None = None
+    ledger_hash: str = ""
+    refused: tuple[int, Invalid] | None = None
+    conflict: tuple[int, str, float] | None = None
+    _records: dict[str, Accepted] = field(default_factory=dict)  # by name of ControllerRevision
+
+    async def load(self, cluster: Cluster, key: Key, uid: str) -> None:
+        """Read the accepted specs and the ledger, once."""
+        if self.loaded:
+            return
+        found = await cluster.list(
+            "apps/v1",
+            "ControllerRevision",
+            namespace=key.namespace,
+            labels=f"{LABEL_NAME}={key.name}",
+        )
+        self._records = {}
+        for record in found:
+            if owned_by(record, uid):
+                self.remember(key.name, record["metadata"]["name"], record["data"])
+        self.ledger = await cluster.get("v1", "ConfigMap", key.namespace, ledger_name(key.name))
+        if self.ledger is not None:
+            self.ledger_hash = content_hash(self.ledger.get("data") or {})
+        self.loaded = True
+
+    def remember(self, name: str, record: str, data: Mapping[str, Any]) -> None:
+        """An accepted spec, from the data of its ControllerRevision; one that is not ours is left.
+
+        Records are immutable, so each is parsed once.
+        """
+        identity = identify(data["spec"])
+        spec = parse_spec(data["spec"], name=name)
+        if isinstance(spec, Invalid) or record != accepted_name(name, identity.key):
+            return
+        self._records[record] = Accepted(
+            name=record,
+            identity=identity,
+            spec=spec,
+            deployment=data["deployment"],
+            service=data["service"],
+        )
+
+    def accepted(
+        self, name: str, spec: Spec | Invalid, identity: Identity | None
+    ) -> dict[str, Accepted]:
+        """By `<rev8>-<pol8>`; what is in no hash (steps, route) is as declared now."""
+        found = {record.identity.key: record for record in self._records.values()}
+        if isinstance(spec, Spec) and identity is not None and identity.key in found:
+            found[identity.key] = replace(found[identity.key], spec=spec)
+        return found
+
+    def remembered(self) -> Ledger | None:
+        """The ledger that outlives the object, if it can be read."""
+        if self.ledger is None:
+            return None
+        data = self.ledger.get("data") or {}
+        try:
+            parts = {name: json.loads(text) for name, text in data.items()}
+            return Ledger(status=Status.model_validate(parts))
+        except (ValueError, ValidationError):
+            return None
+
+
+def read_status(raw: Mapping[str, Any]) -> Status:
+    """The status, or an empty one if it cannot be read: the ledger restores what matters."""
+    try:
+        return Status.model_validate(raw or {})
+    except ValidationError:
+        return Status()
