@@ -105,6 +105,23 @@ def test_the_alarm_says_what_was_seen_since_it_began_to_look_bad():
     assert alarm.log_r >= math.log(QUIET / SCRAPE) == monitor.mark
 
 
+def test_an_hour_of_alarm_is_over_minutes_after_the_model_is_well_again():
+    monitor = feed(watching(), [(300, 60)] * 240)
+    assert monitor.alarm() is not None and not monitor.calm("errors")
+    feed(monitor, [(300, 1)] * 12)
+    assert monitor.alarm() is None and monitor.calm("errors")
+
+
+def test_every_bar_that_is_broken_is_told_the_worst_first():
+    monitor = feed(watching(), [])
+    for _ in range(8):
+        since = monitor.consumed_until
+        signals = {"errors": pair((0, 0), (300, 20)), "latency/p99": pair((0, 0), (300, 150))}
+        monitor.observe(Sample(since + SCRAPE, since, signals))
+    assert {alarm.signal for alarm in monitor.alarms()} == {"errors", "latency/p99"}
+    assert monitor.alarms()[0] == monitor.alarm()
+
+
 def test_nothing_overflows_and_the_state_is_small():
     monitor = feed(watching(), [(10_000_000, 10_000_000)] * 300)
     json.dumps(monitor.to_status(), allow_nan=False)

@@ -191,6 +191,13 @@ class Analysis:
             return Worse(False, "", message, log_m, sure)
         return Worse(True, reason, message, log_m, sure)
 
+    def shared(self) -> str:
+        """What both arms fail at, as words; empty if nothing: then neither model is to blame."""
+        mark = self._constants.guard_mark
+        return next(
+            (sentences.alike(s) for s in self._signals.values() if s.stable_fails(mark)), ""
+        )
+
     def proven(self, step: int) -> Proven:
         """May ladder entry `step` (an index) be entered? Every signal must be proven for it."""
         mark = self._constants.guard_mark

@@ -17,7 +17,7 @@ from merit.evidence.constants import Constants
 from merit.evidence.counts import Counts, Sample
 from merit.evidence.instants import instant, told
 from merit.evidence.rounding import number, packed, rounded, text, unpacked
-from merit.evidence.score import CEILING, bets_for, log_add, log_bet, log_mean
+from merit.evidence.score import bets_for, log_add, log_bet, log_mean
 from merit.evidence.signal import Bar
 
 QUIET = 90 * 86400.0  # seconds that pass between two false alarms, on average and at least
@@ -50,13 +50,14 @@ class _Score:
         self.logs = unpacked(state["logs"], len(self.bets)) if state else [0.0] * len(self.bets)
         self.seen = Counts(number(state["n"]), number(state["bad"])) if state else Counts()
 
-    def update(self, counts: Counts, *, phi: float, most: float) -> None:
+    def update(self, counts: Counts, *, phi: float, mark: float) -> None:
+        top = mark + math.log(len(self.bets))  # one bet alone may alarm; more would only linger
         if max(self.logs) < FLAT:
             self.seen = Counts()  # what is told begins where the evidence does
         self.seen = Counts(rounded(self.seen.n + counts.n), rounded(self.seen.bad + counts.bad))
         for i, u in enumerate(self.bets):
-            gain = min(most, log_bet(u, 0.0, self.bar.limit, counts, Counts()) / phi)
-            self.logs[i] = rounded(min(CEILING, log_add(self.logs[i] + gain, 0.0)))
+            gain = min(mark * OF_THE_WAY, log_bet(u, 0.0, self.bar.limit, counts, Counts()) / phi)
+            self.logs[i] = rounded(min(top, log_add(self.logs[i] + gain, 0.0)))
 
     def log_r(self) -> float:
         """ln of R averaged over the bets, from below: -inf while there is nothing."""
@@ -130,19 +131,26 @@ class Monitor:
             pair = sample.signals.get(score.bar.name)
             if pair is not None and pair.stable.n > 0:
                 phi = self._phi.get(score.bar.name, self._constants.phi_unmeasured)
-                score.update(pair.stable, phi=max(1.0, phi), most=self.mark * OF_THE_WAY)
+                score.update(pair.stable, phi=max(1.0, phi), mark=self.mark)
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        """The bars whose score has reached the mark, the highest first."""
+        found: list[Alarm] = []
+        for score in self._scores:
+            log_r = score.log_r()
+            if log_r >= self.mark:
+                reason = "LatencyBreached" if score.bar.latency else "ErrorsBreached"
+                message = sentences.alarmed(score.bar, score.seen)
+                found.append(Alarm(score.bar.name, reason, message, log_r))
+        return tuple(sorted(found, key=lambda alarm: -alarm.log_r))
 
     def alarm(self) -> Alarm | None:
-        """The bar whose score has reached the mark; the highest one if there are several."""
-        if not self._scores:
-            return None
-        highest = max(self._scores, key=lambda score: score.log_r())
-        log_r = highest.log_r()
-        if log_r < self.mark:
-            return None
-        reason = "LatencyBreached" if highest.bar.latency else "ErrorsBreached"
-        message = sentences.alarmed(highest.bar, highest.seen)
-        return Alarm(highest.bar.name, reason, message, log_r)
+        """The highest alarm, if there is one."""
+        return next(iter(self.alarms()), None)
+
+    def calm(self, signal: str) -> bool:
+        """Whether the score has fallen back to half the way: an alarm that was raised is over."""
+        return all(s.log_r() <= self.mark / 2 for s in self._scores if s.bar.name == signal)
 
     def to_status(self) -> dict[str, Any]:
         """A few numbers per bar, as strings. Losing it delays an alarm and never makes one."""

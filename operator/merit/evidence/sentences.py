@@ -106,10 +106,20 @@ def dead(n: float, bad: float, seconds: float, stable_share: float) -> str:
 
 def stable_failing(signal: SignalScores) -> str:
     """Both arms are in trouble."""
-    mine = share(of(signal.candidate.bad, signal.candidate.n))
-    theirs = share(of(signal.stable.bad, signal.stable.n))
+    mine, theirs = _both(signal)
     word = noun(signal.spec)
     return f"stable fails too ({word}: canary {mine}, stable {theirs}); a rollback would not help"
+
+
+def alike(signal: SignalScores) -> str:
+    """Two revisions fail in the same minutes, after one of them has served for long."""
+    mine, theirs = _both(signal)
+    return f"its predecessor fails alike ({noun(signal.spec)}: {mine}, predecessor {theirs})"
+
+
+def _both(signal: SignalScores) -> tuple[str, str]:
+    mine, theirs = signal.candidate, signal.stable
+    return share(of(mine.bad, mine.n)), share(of(theirs.bad, theirs.n))
 
 
 def bounds(signals: Sequence[tuple[Bar, float]], each: str, n: float) -> str:
