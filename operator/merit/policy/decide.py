@@ -14,14 +14,16 @@ from merit.policy.accept import judge_anew, supersede, take_up
 from merit.policy.conditions import invalid
 from merit.policy.converge import converge, leaving_until
 from merit.policy.decision import Decision
+from merit.policy.down import candidate_is_down
 from merit.policy.evaluation import evaluate
 from merit.policy.feasibility import check_feasibility
+from merit.policy.judging import judge_evidence
 from merit.policy.live import watch
 from merit.policy.observed import Observed
 from merit.policy.pin import pin_remembers
 from merit.policy.present import present
 from merit.policy.remember import decided, rejection
-from merit.policy.rollout import candidate_is_down, judge_evidence, roll_out
+from merit.policy.rollout import roll_out
 
 Rule = Callable[[Observed, float], Decision | None]
 

@@ -1,0 +1,59 @@
+"""Neither good nor bad: hold, withdraw at the end of patience, and start again."""
+
+from __future__ import annotations
+
+from merit.evidence.counts import NoSample, Sample
+from merit.policy.case import Case
+from merit.policy.decision import Decision
+from merit.policy.outcome import promote, roll_back, withdraw
+from merit.policy.remember import decided, told
+from merit.policy.times import age, stamp
+from merit.policy.verdict import Verdict
+
+
+def inconclusive(case: Case, verdict: Verdict, now: float) -> Decision:
+    """Neither good nor bad: hold, and at maxDuration do what the spec says."""
+    if age(case.candidate.rollout_since, now) < case.known.max_duration:
+        return hold(case, verdict, now)
+    if verdict.reason == "NoTraffic":
+        return hold(case, verdict, now)
+    last = Verdict("Undecided", "Inconclusive", f"at maxDuration: {verdict.message}")
+    if case.known.on_inconclusive == "Rollback":
+        return roll_back(case, Verdict("Bad", "Inconclusive", last.message), now)
+    if case.known.on_inconclusive == "Withdraw":
+        return withdraw(case, last, now)
+    if case.known.on_inconclusive == "Promote":
+        return promote(case, f"onInconclusive: Promote; {verdict.message}", now)
+    return hold(case, last, now)
+
+
+def no_data(case: Case, sample: NoSample | None, now: float) -> Decision:
+    """Missing data holds; missing longer than maxDuration it withdraws. It never decides more."""
+    reason = sample.reason if sample else "MetricsLost"
+    message = sample.message if sample else "not asked yet"
+    verdict = Verdict("NoData", reason, message)
+    lost = case.status.condition("MetricsAvailable")
+    since = lost.last_transition_time if lost and lost.status == "False" else ""
+    if case.candidate.weight and since and age(since, now) > case.known.max_duration:
+        return withdraw(case, verdict, now)
+    return hold(case, verdict, now)
+
+
+def hold(case: Case, verdict: Verdict, now: float) -> Decision:
+    return Decision(told(case.status, "Rollout", verdict, now), again=case.seen.tuning.tick)
+
+
+def resume(case: Case, now: float) -> Decision:
+    """A withdrawn rollout starts again at its first step, with fresh evidence."""
+    why = next((s.reason for s in case.status.flow if s.stage == "Rollout"), "")
+    gone = case.arm.ready >= case.known.replicas_min and isinstance(case.seen.sample, Sample)
+    if why == "Inconclusive" or not gone:
+        return Decision(case.status, again=case.seen.tuning.tick)
+    candidate = case.candidate.model_copy(
+        update={"stage": "Rollout", "since": stamp(now), "rollout_since": ""}
+    )
+    status = case.status.model_copy(update={"candidate": candidate, "analysis": None})
+    return Decision(
+        decided(status, f"{candidate.short} starts again", "the cause is gone", now),
+        decisive_status=True,
+    )

@@ -1,0 +1,67 @@
+"""The exposed candidate under its evidence: Bad takes the traffic back before all else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from merit.api.status import Status
+from merit.evidence.analysis import Analysis
+from merit.evidence.counts import Sample
+from merit.policy.case import Case, analysis_of, case_of
+from merit.policy.decision import Decision, Note
+from merit.policy.observed import Observed
+from merit.policy.outcome import roll_back
+from merit.policy.remember import told
+from merit.policy.responses import effects
+from merit.policy.times import age, seconds
+from merit.policy.verdict import Verdict
+
+
+def judge_evidence(seen: Observed, now: float) -> Decision | None:
+    """The exposed candidate under its evidence: Bad takes the traffic back before all else."""
+    case = case_of(seen)
+    if case is None or case.candidate.weight == 0 or not isinstance(seen.sample, Sample):
+        return None
+    analysis = analysis_of(case)
+    if not consume(case, analysis, now):
+        return None
+    worse = analysis.worse()
+    if not worse.bad:
+        return None
+    signal = "latency" if worse.reason.startswith("Latency") else "errors"
+    verdict = Verdict("Bad", worse.reason, worse.message)
+    if effects(case.accepted.spec, signal, "candidate").takes_back:
+        return roll_back(case, verdict, now)
+    held = case.status.model_copy(update={"analysis": analysis.to_status()})
+    return Decision(
+        told(held, "Rollout", verdict, now),
+        notes=() if _told_bad(case.status) else (Note(worse.reason, worse.message, True),),
+        again=seen.tuning.tick,
+    )
+
+
+def _told_bad(status: Status) -> bool:
+    return any(s.stage == "Rollout" and s.verdict == "Bad" for s in status.flow)
+
+
+def consume(case: Case, analysis: Analysis, now: float) -> bool:
+    """Turn the newest sample into evidence; False if it holds nothing new."""
+    sample = case.seen.sample
+    if not isinstance(sample, Sample):
+        return False
+    last = analysis.consumed_until
+    if last is not None and sample.at <= last:
+        return False  # a first look after a long gap is new: it sets the baseline anew
+    warmup = case.seen.tuning.constants.warmup
+    analysis.observe(
+        sample,
+        weight_changed=last is not None and seconds(case.candidate.since) >= last,
+        warming=age(case.candidate.rollout_since, now) < warmup,
+    )
+    return True
+
+
+def remembering(seen: Observed, analysis: Analysis | None) -> Observed:
+    """The view with the evidence as it stands after the newest sample."""
+    state = analysis.to_status() if analysis else None
+    return replace(seen, status=seen.status.model_copy(update={"analysis": state}))
