@@ -11,7 +11,8 @@ from merit.api.status import Candidate
 from merit.policy.decision import Decision, Note, Record, RunJob
 from merit.policy.observed import Accepted, JobRun, Observed
 from merit.policy.remember import decided, reject, told, was_promoted
-from merit.policy.report import Report, Value, parse_report, plain
+from merit.policy.report import Report, Value, parse_report
+from merit.policy.strict import plain
 from merit.policy.times import age, stamp
 from merit.policy.verdict import Verdict
 

@@ -1,138 +1,219 @@
-"""The evaluation report, parsed: untrusted bytes become numbers or one reason, never an exception.
+"""The evaluation report, `merit.dev/report/v1`: numbers about one model from one run, no verdict.
 
-The format is `merit.dev/report/v1`: one JSON object of at most 4,096 bytes in the termination
-message of the Job's pod.
+Untrusted bytes become a `Report` or one reason, never an exception. The same code reads reports in
+the operator and writes their summaries in the container that parses a framework's own file.
 """
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
+from merit.policy.strict import (
+    ANY,
+    Refusal,
+    count,
+    known,
+    malformed,
+    named,
+    number,
+    plain,
+    read_object,
+    string,
+)
 from merit.policy.verdict import Verdict
 
 SCHEMA = "merit.dev/report/v1"
-LIMIT = 4096
+ERROR_SCHEMA = "merit.dev/report-error/v1"  # what the parsing container writes instead of a report
 MAX_METRICS = 64
-MAX_DEPTH = 6
-_NAME = re.compile(r"^[A-Za-z0-9_.,:/=@ -]{1,96}$")
+MAX_SLICES = 64
+MAX_EDGES = 20
+MAX_REFERENCES = 8
+_ABSENT = (None, "N/A")  # lm-eval writes "N/A" where it has no error
+_TOLD = frozenset(
+    {"Malformed", "ReportMissing", "ReportTooLarge", "UnknownSchema", "MetricMissing"}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A metric: its value, and the number of samples behind it if the report says so."""
+    """A metric: its value, and what the report says of how sure it is.
+
+    `n`: samples; `k`: successes among them, then v = k / n; `se`: standard error.
+    """
 
     v: Decimal
     n: int | None = None
+    se: Decimal | None = None
+    k: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What it was measured on. `digest` tells whether two reports are about the same rows."""
+
+    name: str = ""
+    digest: str = ""
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stable:
+    """The serving model on the same data; `delta` is candidate minus stable, paired."""
+
+    revision: str
+    metrics: Mapping[str, Value] = field(default_factory=dict)
+    delta: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Rows per bin: `n` is one longer than the upper edges `le`, its last bin is open."""
+
+    le: tuple[Decimal, ...]
+    n: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Where the whole result lies. Shown to people, never fetched."""
+
+    uri: str
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a report says, numbers only."""
 
-    dataset: str
     metrics: Mapping[str, Value]
-
-
-class _Refused(ValueError):
-    """A reason of the enum, and what to say of it."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
+    dataset: Dataset = Dataset()
+    slices: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    stable: Stable | None = None
+    reference: Mapping[str, Histogram] = field(default_factory=dict)
+    artifact: Artifact | None = None
 
 
 def parse_report(text: str, *, revision: str, nonce: str) -> Report | Verdict:
     """The report, if it is one and belongs to this run; else Undecided with the reason."""
     try:
-        return _parse(text, revision, nonce)
-    except _Refused as refused:
-        return Verdict("Undecided", refused.reason, str(refused))
-    except (ValueError, RecursionError, TypeError, OverflowError, ArithmeticError):
+        raw = read_object(text)
+        if raw.get("schema") not in (SCHEMA, ERROR_SCHEMA):
+            raise Refusal("UnknownSchema", f"the report's schema is not {SCHEMA}")
+        if raw.get("revision") != revision or raw.get("nonce") != nonce:
+            raise Refusal("StaleReport", "the report belongs to another revision or another run")
+        if raw["schema"] == ERROR_SCHEMA:
+            raise _told(raw)
+        return content(raw)
+    except Refusal as refused:
+        return Verdict("Undecided", refused.reason, plain(str(refused)))
+    except ANY:
         return Verdict("Undecided", "Malformed", "the report is not valid JSON")
 
 
-def _parse(text: str, revision: str, nonce: str) -> Report:
-    size = len(text.encode("utf-8", "replace"))
-    if size >= LIMIT:
-        raise _Refused("ReportTooLarge", f"the report has {size} bytes, at most {LIMIT - 1} fit")
-    raw = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+def content(raw: Mapping[str, Any]) -> Report:
+    """Everything but the binding to a run. Raises Refusal; unknown keys at the top are ignored."""
+    if "metrics" not in raw:
+        raise malformed("the report has no metrics")
+    return Report(
+        metrics=_values(raw["metrics"], "metrics"),
+        dataset=_dataset(raw.get("dataset") or {}),
+        slices=_slices(raw.get("slices") or {}),
+        stable=_stable(raw.get("stable") or {}),
+        reference={
+            name: _histogram(value, f"reference {name}")
+            for name, value in named(
+                raw.get("reference") or {}, "reference", MAX_REFERENCES
+            ).items()
+        },
+        artifact=_artifact(raw.get("artifact") or {}),
+    )
+
+
+def _told(raw: Mapping[str, Any]) -> Refusal:
+    """What the container that parses a framework's file has to say against it."""
+    reason = raw.get("reason")
+    if reason not in _TOLD:
+        return malformed("the report names no reason for what is wrong with it")
+    return Refusal(str(reason), string(raw.get("message", ""), "message", 512))
+
+
+def _values(raw: object, what: str) -> dict[str, Value]:
+    found = named(raw, what, MAX_METRICS).items()
+    values = {name: _value(value, f"{what}.{name}") for name, value in found}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _value(raw: object, what: str) -> Value | None:
+    if raw in _ABSENT:
+        return None
     if not isinstance(raw, dict):
-        raise _Refused("Malformed", "the report is not a JSON object")
-    if _depth(raw) > MAX_DEPTH:
-        raise _Refused("Malformed", f"the report is nested deeper than {MAX_DEPTH} levels")
-    if raw.get("schema") != SCHEMA:
-        raise _Refused("UnknownSchema", f"the report's schema is not {SCHEMA}")
-    if raw.get("revision") != revision or raw.get("nonce") != nonce:
-        raise _Refused("StaleReport", "the report belongs to another revision or another run")
-    metrics = raw.get("metrics")
-    if not isinstance(metrics, dict) or len(metrics) > MAX_METRICS:
-        raise _Refused("Malformed", f"metrics must be an object of at most {MAX_METRICS} names")
-    dataset = raw.get("dataset")
-    name = dataset.get("name") if isinstance(dataset, dict) else ""
-    values = {_name(k): _value(k, v) for k, v in metrics.items() if v is not None and v != "N/A"}
-    return Report(dataset=plain(name if isinstance(name, str) else "", 96), metrics=values)
+        return Value(number(raw, what))
+    given = known(raw, what, frozenset({"v", "se", "n", "k"}))
+    given = {key: value for key, value in given.items() if value not in _ABSENT}
+    n = count(given["n"], f"{what}.n", least=1) if "n" in given else None
+    if "k" in given:
+        k = count(given["k"], f"{what}.k")
+        if n is None or k > n:
+            raise malformed(f"{what}: k needs n, and 0 <= k <= n")
+        if "v" in given or "se" in given:
+            raise malformed(f"{what}: k and n say it all, leave v and se out")
+        return Value(Decimal(k) / Decimal(n), n=n, k=k)
+    se = number(given["se"], f"{what}.se") if "se" in given else None
+    if se is not None and se < 0:
+        raise malformed(f"{what}.se is negative")
+    if "v" in given:
+        return Value(number(given["v"], f"{what}.v"), n=n, se=se)
+    if "v" in raw:
+        return None  # "N/A" or null
+    raise malformed(f"{what} needs v, or k and n")
 
 
-def plain(text: str, limit: int = 256) -> str:
-    """Text of strangers as it may be shown: one line, no control characters, cut to `limit`."""
-    return "".join(c if c.isprintable() else " " for c in text)[:limit].strip()
+def _dataset(raw: object) -> Dataset:
+    given = known(raw, "dataset", frozenset({"name", "digest", "rows"}))
+    return Dataset(
+        name=string(given.get("name", ""), "dataset.name", 96),
+        digest=string(given.get("digest", ""), "dataset.digest", 80),
+        rows=count(given["rows"], "dataset.rows") if given.get("rows") is not None else None,
+    )
 
 
-def _no_constant(name: str) -> Any:
-    raise _Refused("Malformed", f"{name} is not a number")
+def _slices(raw: object) -> dict[str, dict[str, Value]]:
+    found = named(raw, "slices", MAX_SLICES)
+    for name in found:
+        key, _, value = name.partition("=")
+        if not key or not value:
+            raise malformed(f'slice "{name}" is not called key=value')
+    return {name: _values(values, f"slices.{name}") for name, values in found.items()}
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = dict(pairs)
-    if len(keys) != len(pairs):
-        raise _Refused("Malformed", "the report names a key twice")
-    return keys
+def _stable(raw: object) -> Stable | None:
+    given = known(raw, "stable", frozenset({"revision", "metrics", "delta"}))
+    revision = string(given.get("revision", ""), "stable.revision", 96)
+    metrics = _values(given.get("metrics") or {}, "stable.metrics")
+    delta = _values(given.get("delta") or {}, "stable.delta")
+    if any(value.k is not None for value in delta.values()):
+        raise malformed("stable.delta is a difference: give v and se, not k of n")
+    return Stable(revision, metrics, delta) if revision else None  # empty at the first deployment
 
 
-def _depth(value: object) -> int:
-    if isinstance(value, dict):
-        return 1 + max((_depth(v) for v in value.values()), default=0)
-    if isinstance(value, list):
-        return 1 + max((_depth(v) for v in value), default=0)
-    return 0
+def _histogram(raw: object, what: str) -> Histogram:
+    given = known(raw, what, frozenset({"le", "n"}))
+    le, n = given.get("le"), given.get("n")
+    if not isinstance(le, list) or not isinstance(n, list) or not 1 <= len(le) <= MAX_EDGES:
+        raise malformed(f"{what} needs le, 1 to {MAX_EDGES} edges, and n")
+    if len(n) != len(le) + 1:
+        raise malformed(f"{what}: n is one longer than le, for its last bin is open")
+    edges = tuple(number(edge, f"{what}.le") for edge in le)
+    if any(after <= before for before, after in pairwise(edges)):
+        raise malformed(f"{what}: the edges must increase")
+    return Histogram(edges, tuple(count(rows, f"{what}.n") for rows in n))
 
 
-def _name(name: str) -> str:
-    if not _NAME.match(name):
-        raise _Refused("Malformed", f"{plain(name, 40)!r} is no name of a metric")
-    return name
-
-
-def _value(name: str, value: object) -> Value:
-    if isinstance(value, dict):
-        unknown = set(value) - {"v", "se", "n", "k"}
-        if unknown:
-            raise _Refused("Malformed", f"metric {name} has an unknown key {plain(min(unknown))}")
-        n = _count(name, value["n"], least=1) if "n" in value else None
-        if "k" in value:
-            k = _count(name, value["k"])
-            if n is None or k > n:
-                raise _Refused("Malformed", f"metric {name}: k needs n, and 0 <= k <= n")
-            return Value(Decimal(k) / Decimal(n), n)
-        return Value(_number(name, value.get("v")), n)
-    return Value(_number(name, value))
-
-
-def _number(name: str, value: object) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Refused("Malformed", f"metric {name} is not a number")
-    if not math.isfinite(value) or abs(value) > 2**53:
-        raise _Refused("Malformed", f"metric {name} is not finite, or too large")
-    return Decimal(repr(value))
-
-
-def _count(name: str, value: object, least: int = 0) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 2**53:
-        raise _Refused("Malformed", f"metric {name}: counts are whole numbers from {least}")
-    return value
+def _artifact(raw: object) -> Artifact | None:
+    given = known(raw, "artifact", frozenset({"uri", "sha256"}))
+    uri = string(given.get("uri", ""), "artifact.uri", 512)
+    return Artifact(uri, string(given.get("sha256", ""), "artifact.sha256", 80)) if uri else None
