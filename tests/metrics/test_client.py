@@ -111,8 +111,8 @@ def test_nan_and_infinity_are_no_samples_and_a_scalar_is_one_series():
 
 def test_the_shipped_preset_names_an_arm_as_contour_does():
     preset = load_preset("contour-envoy")
-    assert preset.arm_name("ml", "fraud-1b2ac0de", 80) == "ml_fraud-1b2ac0de_80"
-    assert preset.latency and preset.latency.edge(0.12) == 120
+    assert preset.arm_names("ml", "fraud-1b2ac0de", 80) == ("ml_fraud-1b2ac0de_80",)
+    assert preset.latency[0].edge(0.12) == 120
 
 
 @pytest.mark.parametrize("name", ["nowhere", "../secrets", ""])
@@ -123,4 +123,4 @@ def test_a_preset_that_is_not_there_is_one_sentence(name):
 
 def test_a_malformed_preset_is_one_sentence():
     with pytest.raises(ValueError, match="requests"):
-        parse_preset("name: x\narm: {label: a, is: '{namespace}', pattern: x}\n")
+        parse_preset("name: x\ntested: never\narm: {label: a, is: '{namespace}'}\n")

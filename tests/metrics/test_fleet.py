@@ -229,11 +229,11 @@ async def test_the_serving_revision_alone_is_told_as_stable(world):
     assert other.signals["errors"].stable.n == 42
 
 
-async def test_a_stable_arm_without_series_is_no_data(world):
+async def test_a_stable_arm_without_series_beside_others_has_no_traffic(world):
     eyes = fleet(world)
     await eyes.tick()
     answer = eyes.sample(arms(T0, stable="cccccccc"))
-    assert isinstance(answer, NoSample) and answer.reason == "NoSeries"
+    assert isinstance(answer, NoSample) and answer.reason == "NoTraffic"
 
 
 async def test_silent_targets_are_lost_metrics(world):
@@ -301,7 +301,7 @@ async def test_one_tick_asks_one_query_for_each_metric_of_the_fleet(world):
     await eyes.tick()
     asked = world.queries[before:]
     assert [q.partition("{")[0] for q in asked] == [
-        "time()", XX, BUCKET, "envoy_cluster_upstream_rq_timeout",
+        "time()", XX, BUCKET, "envoy_cluster_upstream_rq_timeout", "up",
     ]  # fmt: skip
 
 
@@ -325,4 +325,4 @@ async def test_the_two_arms_may_listen_on_different_ports(world):
     there = eyes.sample(arms(None, port=9000, stable_port=80))
     assert isinstance(there, Sample)
     nowhere = eyes.sample(arms(None, stable_port=9000))
-    assert isinstance(nowhere, NoSample) and nowhere.reason == "NoSeries"
+    assert isinstance(nowhere, NoSample) and nowhere.reason == "NoTraffic"

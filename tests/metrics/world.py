@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 
 from merit.metrics.answer import Answer, Series
@@ -31,6 +32,7 @@ class FakePrometheus:
     queries: list[str] = field(default_factory=list)
     failing: Answer | None = None
     edges: tuple[float, ...] = EDGES
+    down: set[str] = field(default_factory=set)
 
     def serve(
         self,
@@ -74,6 +76,20 @@ class FakePrometheus:
         at = self.now if at is None else at
         if query == "time()":
             return Answer((Series({}, ((self.now, self.now),)),))
+        if query.startswith("count by (__name__)"):
+            counted = Counter(key[0] for key in self.stored)
+            return Answer(
+                tuple(Series({"__name__": name}, ((at, n),)) for name, n in counted.items())
+            )
+        if query.startswith("up{"):
+            up = {key[1] for key in self.stored} - self.down
+            every = up | self.down
+            return Answer(
+                tuple(
+                    Series({"job": "envoy", "instance": one}, ((at, float(one in up)),))
+                    for one in sorted(every)
+                )
+            )
         if query.startswith("count by (le)"):
             spelled = {key[3] for key in self.stored if key[0] == BUCKET}
             return Answer(tuple(Series({"le": le}, ((at, 1.0),)) for le in sorted(spelled)))

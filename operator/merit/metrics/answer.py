@@ -10,19 +10,27 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Labels without the metric's name, and (Unix seconds, value) in order of time."""
+    """Labels without the metric's name, and (Unix seconds, value) in order of time.
+
+    `name`: the metric, where the answer tells it.
+    """
 
     labels: Mapping[str, str]
     samples: tuple[tuple[float, float], ...]
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`reason` is empty, or one of `api.reasons` (MetricsLost, Partial); with a `message`."""
+    """`reason` is empty, or one of `api.reasons` (MetricsLost, Partial); with a `message`.
+
+    `too_large`: it was not read because of its size; asked for in parts it may fit.
+    """
 
     series: tuple[Series, ...] = ()
     reason: str = ""
     message: str = ""
+    too_large: bool = False
 
 
 class Source(Protocol):
@@ -56,7 +64,8 @@ def _plain(item: Mapping[str, Any]) -> bool:
 
 def _series(item: Mapping[str, Any], kind: str) -> Series:
     labels = {k: str(v) for k, v in item["metric"].items() if k != "__name__"}
-    return Series(labels, _points([item["value"]] if kind == "vector" else item["values"]))
+    points = _points([item["value"]] if kind == "vector" else item["values"])
+    return Series(labels, points, str(item["metric"].get("__name__", "")))
 
 
 def _points(pairs: list[Any]) -> tuple[tuple[float, float], ...]:

@@ -14,7 +14,7 @@ class FleetArms:
     as `stable`. `port`: of the candidate's Service, and of stable's unless `stable_port` differs.
     `since`: what was consumed already, None at first. `edges`: each signal's limit in seconds, None
     for errors. `candidate_started_at`: a series born after it began at 0. All times in Unix seconds
-    of Prometheus' clock.
+    of Prometheus' clock. `source`: the metrics source; empty is the default one.
     """
 
     namespace: str
@@ -26,3 +26,4 @@ class FleetArms:
     edges: Mapping[str, float | None] = field(default_factory=dict)
     candidate_started_at: float | None = None
     stable_port: int | None = None
+    source: str = ""

@@ -8,32 +8,26 @@ from collections.abc import Iterable, Mapping
 
 from merit.evidence.counts import NoSample
 from merit.evidence.quantile import seconds_text
-from merit.metrics.answer import Series
 from merit.metrics.preset import Latency
-from merit.metrics.window import bracket, number_of, quoted
+from merit.metrics.promql import quoted
+from merit.metrics.window import bracket
 
-HOURLY = 3600.0  # seconds after which edges are learnt anew, and an unused limit is forgotten
+HOURLY = 3600.0  # seconds after which an unused limit is forgotten
 AROUND = 3  # edges on each side of a limit, for the quantile that people read
+COARSE = 1.25  # an edge above this times the edge below leaves a wide gap of indecision
 
 
 class Edges:
     """The histogram's edges, in its own unit, as Prometheus has them."""
 
-    def __init__(self, latency: Latency) -> None:
-        self._latency = latency
-        self._known: dict[float, str] = {}  # edge -> how Prometheus spells it
-        self._known_at = -math.inf
+    def __init__(self) -> None:
+        self._latency = Latency(bucket="none", unit="s")
+        self._known: Mapping[float, str] = {}  # edge -> how Prometheus spells it
         self._limits: dict[float, float] = {}
 
-    def due(self, at: float) -> bool:
-        """Whether they should be asked for at `at` (Unix seconds)."""
-        return not self._known or at - self._known_at >= HOURLY
-
-    def learn(self, series: Iterable[Series], at: float) -> None:
-        """From an answer with one series for each `le`."""
-        spelled = {number_of(s.labels["le"]): s.labels["le"] for s in series if "le" in s.labels}
-        if spelled:
-            self._known, self._known_at = spelled, at
+    def learn(self, latency: Latency, known: Mapping[float, str]) -> None:
+        """What the self-check found."""
+        self._latency, self._known = latency, known
 
     def use(self, limits: Iterable[float], at: float) -> None:
         """These limits (in the histogram's unit) are asked about."""
@@ -53,10 +47,7 @@ class Edges:
 
     def selector(self, edges: Iterable[float]) -> str:
         """A matcher of `le` for these edges and the last one, in either spelling of Prometheus."""
-        spelled = (
-            re.escape(self._known[edge].removesuffix(".0")) + r"(\.0)?" for edge in sorted(edges)
-        )
-        return f'le=~"{quoted("|".join((*spelled, chr(92) + "+Inf")))}"'
+        return le_matcher(self._known[edge] for edge in sorted(edges))
 
     def deciding(self, limits: Mapping[str, float]) -> dict[str, tuple[float, float]] | NoSample:
         """(below, above) of each limit: equal on an edge. Nothing while there is no histogram."""
@@ -69,3 +60,32 @@ class Edges:
                 return NoSample("NoBucketEdge", f"{name}: no bucket edge {side} {text}")
             found[name] = (below, above)
         return found
+
+    def warnings(self, limits: Mapping[str, float]) -> tuple[tuple[str, str], ...]:
+        """(reason, sentence) for each limit (in the histogram's unit) that is on no edge."""
+        found = self.deciding(limits)
+        if isinstance(found, NoSample):
+            return ((found.reason, found.message),)
+        said = []
+        for name, (below, above) in found.items():
+            if below == above:
+                continue
+            low, high, limit = (
+                seconds_text(self._latency.seconds(edge)) for edge in (below, above, limits[name])
+            )
+            reason = "BucketsTooCoarse" if above > COARSE * below else "NoBucketEdge"
+            said.append(
+                (
+                    reason,
+                    f"{name}: {limit} is no edge of the histogram: it is bad when too many take "
+                    f"more than {high}, good when enough take at most {low}",
+                )
+            )
+        return tuple(said)
+
+
+def le_matcher(spelled: Iterable[str]) -> str:
+    """A matcher of `le` for these edges and the last one, in either spelling of Prometheus."""
+    finite = [re.escape(one.removesuffix(".0")) + r"(\.0)?" for one in spelled]
+    finite = [one for one in finite if "Inf" not in one]
+    return f'le=~"{quoted("|".join((*finite, chr(92) + "+Inf")))}"'

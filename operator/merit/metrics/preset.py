@@ -1,43 +1,162 @@
-"""Presets are data: which series of which gateway say what, and how they name a revision."""
+"""Presets are data: which series of which gateway or server say what, and whose they are."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
-from typing import Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from merit.api.base import Model
+from merit.metrics.promql import quoted
 
 _METRIC = r"^[a-zA-Z_:][a-zA-Z0-9_:]{0,127}$"
 _LABEL = r"^[a-zA-Z_][a-zA-Z0-9_]{0,63}$"
 _UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6}
+_DNS = "[a-z0-9][-a-z0-9]*"
+# A pod of a Deployment: its name, the hash of its ReplicaSet, five characters. The first two run
+# into each other where the name is long.
+_POD = re.compile(r"^(.+-[0-9a-f]{8})-(?:[a-z0-9]{1,10}-[a-z0-9]{5}|[a-z0-9]{6,15})$")
+
+Metric = Annotated[str, Field(pattern=_METRIC)]
+Label = Annotated[str, Field(pattern=_LABEL)]
+Name = tuple[str, str]  # namespace and name of a ModelDeployment
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str | dict) else value
 
 
 class ArmName(Model):
-    """How a backend of one revision is named: a label, its value, and a pattern of all of them."""
+    """How a gateway names the backend of one revision: a label, and its value."""
 
-    label: str = Field(pattern=_LABEL)
-    is_: str = Field(alias="is")
-    pattern: str
+    label: Label
+    is_: Annotated[
+        tuple[str, ...], BeforeValidator(_listed), Field(alias="is", min_length=1, max_length=4)
+    ]
+
+    def names(self, namespace: str, service: str, port: int) -> tuple[str, ...]:
+        """The values that one revision's backend may have, best first."""
+        values = {"namespace": namespace, "service": service, "port": str(port)}
+        return tuple(_filled(one, values) for one in self.is_)
+
+    def pattern(self, names: Iterable[Name] | None, digit: str = "[0-9a-f]") -> str:
+        """A regular expression of the values of all revisions, or of those of `names` only.
+
+        `digit`: what the last hex digit of a revision's name may be.
+        """
+        parts = []
+        for namespace, name in [("", "")] if names is None else sorted(names):
+            values = {
+                "namespace": re.escape(namespace) or _DNS,
+                "service": f"{re.escape(name) or _DNS}-[0-9a-f]{{7}}{digit}",
+                "port": "[0-9]+",
+            }
+            parts += [_filled(re.escape(one), values) for one in self.is_]
+        return "|".join(parts)
 
 
-class Requests(Model):
-    """Counters of finished requests by class, and the classes that are errors."""
-
-    series: str = Field(pattern=_METRIC)
-    class_: str = Field(alias="class", pattern=_LABEL)
-    errors: tuple[str, ...]
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    return re.sub(r"\\?\{(\w+)\\?\}", lambda found: values[found[1]], template)
 
 
-class Latency(Model):
-    """A histogram, the unit of its edges, and a counter of requests that were too slow for it."""
+class PodLabels(Model):
+    """The labels of a server's series that name its pod."""
 
-    bucket: str = Field(pattern=_METRIC)
+    namespace: Label = "namespace"
+    pod: Label = "pod"
+
+    def pattern(self, names: Iterable[Name] | None, digit: str = "[0-9a-f]") -> str:
+        """A regular expression of the pods of all revisions, or of those of `names` only."""
+        pods = [_DNS] if names is None else sorted({re.escape(name) for _, name in names})
+        return "|".join(f"{pod}-[0-9a-f]{{7}}{digit}-.+" for pod in pods)
+
+
+def service_of(pod: str) -> str | None:
+    """The Deployment, `<name>-<rev8>`, that a pod belongs to; None if it is none of Merit's."""
+    found = _POD.match(pod)
+    return found[1] if found else None
+
+
+class Series(Model):
+    """What requests and latency have in common: which of the series count.
+
+    `where`: labels that must have these values. `except`: values that leave a series out, as the
+    paths of probes. `adds`: labels by which one target tells the same thing in parts that add up.
+    """
+
+    where: dict[Label, str] = Field(default_factory=dict, max_length=8)
+    except_: dict[Label, tuple[str, ...]] = Field(
+        default_factory=dict, alias="except", max_length=8
+    )
+    adds: tuple[Label, ...] = ()
+
+    def matchers(self) -> list[str]:
+        """As matchers of PromQL."""
+        found = [f'{label}="{quoted(value)}"' for label, value in sorted(self.where.items())]
+        for label, values in sorted(self.except_.items()):
+            found.append(f'{label}!~"{quoted("|".join(re.escape(v) for v in values))}"')
+        return found
+
+
+class Requests(Series):
+    """Counters of finished requests. Errors are classes of a label, or a counter of their own.
+
+    `errors`: regular expressions of classes. `failed`: a counter of failures that `series` does not
+    hold. With neither of them there are requests, and no word about errors.
+    """
+
+    series: Metric
+    class_: Label | None = Field(default=None, alias="class")
+    errors: tuple[str, ...] = ()
+    failed: Metric | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.class_ is None) != (not self.errors):
+            raise ValueError("class and errors go together")
+        if self.class_ is not None and self.failed is not None:
+            raise ValueError("errors are told by class, or by failed: one of them")
+        for pattern in self.errors:
+            re.compile(pattern)
+        return self
+
+    @property
+    def tells_errors(self) -> bool:
+        """Whether failing requests can be told from others."""
+        return self.class_ is not None or self.failed is not None
+
+    def bad(self, class_: str) -> bool:
+        """Whether requests of this class are errors."""
+        return any(re.fullmatch(pattern, class_) for pattern in self.errors) or (
+            self.failed is not None and class_ == self.failed
+        )
+
+
+class Latency(Series):
+    """A histogram and the unit of its edges; `count` alone, without a bucket, is only a mean.
+
+    `also_slow`: a counter of requests that were too slow for the histogram.
+    """
+
+    bucket: Metric | None = None
+    mean: Metric | None = None
     unit: Literal["s", "ms", "us"]
-    also_slow: str | None = Field(default=None, pattern=_METRIC)
+    also_slow: Metric | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.bucket is None) == (self.mean is None):
+            raise ValueError("give bucket, or mean: one of them")
+        return self
+
+    @property
+    def series(self) -> str:
+        """The metric that must be there."""
+        return self.bucket or self.mean or ""
 
     def edge(self, seconds: float) -> float:
         """Seconds in the unit of the edges."""
@@ -49,17 +168,39 @@ class Latency(Model):
 
 
 class Preset(Model):
-    """Where the evidence of one kind of gateway is found."""
+    """Where the evidence of one kind of gateway, or of one kind of model server, is found.
 
-    name: str
-    arm: ArmName
-    requests: Requests
-    latency: Latency | None = None
+    `tested`: against which version, and how. `arm`: a gateway's way to name a revision. `pod`: a
+    server's series are told apart by pod. Lists are variants in order of preference.
+    """
 
-    def arm_name(self, namespace: str, service: str, port: int) -> str:
-        """The label value of one revision's backend."""
-        values = {"namespace": namespace, "service": service, "port": str(port)}
-        return re.sub(r"\{(\w+)\}", lambda found: values[found[1]], self.arm.is_)
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$")]
+    tested: Annotated[str, Field(min_length=1, max_length=256)]
+    arm: ArmName | None = None
+    pod: Annotated[tuple[PodLabels, ...], BeforeValidator(_listed)] = ()
+    requests: Annotated[tuple[Requests, ...], BeforeValidator(_listed), Field(min_length=1)]
+    latency: Annotated[tuple[Latency, ...], BeforeValidator(_listed)] = ()
+
+    @model_validator(mode="after")
+    def _whose(self) -> Self:
+        if (self.arm is None) == (not self.pod):
+            raise ValueError("give arm (a gateway) or pod (a server): one of them")
+        for one in self.arm.is_ if self.arm else ():
+            unknown = set(re.findall(r"\{(\w+)\}", one)) - {"namespace", "service", "port"}
+            if unknown:
+                raise ValueError(f"arm.is knows no {{{min(unknown)}}}")
+        return self
+
+    @property
+    def per_pod(self) -> bool:
+        """Whether the series are a server's own, pod by pod."""
+        return bool(self.pod)
+
+    def arm_names(self, namespace: str, service: str, port: int) -> tuple[str, ...]:
+        """What one revision's backend may be called in these series, best first."""
+        if self.arm is None:
+            return (f"{namespace}/{service}",)
+        return self.arm.names(namespace, service, port)
 
 
 def load_preset(name: str = "contour-envoy") -> Preset:
@@ -68,22 +209,23 @@ def load_preset(name: str = "contour-envoy") -> Preset:
         raise ValueError(f"{name[:63]!r} is no name of a preset")
     path = files("merit.metrics") / "presets" / f"{name}.yaml"
     if not path.is_file():
-        raise ValueError(f"there is no preset {name!r}")
+        raise ValueError(f"there is no preset {name!r}; there are {', '.join(preset_names())}")
     return parse_preset(path.read_text(encoding="utf-8"))
+
+
+def preset_names() -> tuple[str, ...]:
+    """The presets of the package."""
+    found = (files("merit.metrics") / "presets").iterdir()
+    return tuple(sorted(p.name.removesuffix(".yaml") for p in found if p.name.endswith(".yaml")))
 
 
 def parse_preset(text: str) -> Preset:
     """A preset from YAML. ValueError, one sentence."""
     try:
-        preset = Preset.model_validate(yaml.safe_load(text))
-        re.compile(preset.arm.pattern)
+        return Preset.model_validate(yaml.safe_load(text))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ValueError(f"preset: {where}: {first['msg']}") from error
     except (yaml.YAMLError, re.error) as error:
         raise ValueError(f"preset: {str(error).splitlines()[0]}") from error
-    unknown = set(re.findall(r"\{(\w+)\}", preset.arm.is_)) - {"namespace", "service", "port"}
-    if unknown:
-        raise ValueError(f"preset: arm.is knows no {{{min(unknown)}}}")
-    return preset

@@ -7,14 +7,15 @@ baseline: an increase is never larger than the truth.
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from merit.evidence.counts import Counts
 from merit.metrics.answer import Series
+from merit.metrics.preset import Name
 
 Points = tuple[tuple[float, float], ...]
 Target = tuple[str, str]  # job, instance
+Place = tuple[Target, str, tuple[str, ...]]  # and class or edge, and the parts that add up
 SAME = 0.0005  # seconds: two timestamps in milliseconds that are the same
 
 
@@ -24,35 +25,49 @@ class TwoSeries(Exception):
 
 @dataclass(slots=True)
 class Metric:
-    """One metric of the whole fleet: arm -> (target, key) -> samples, with key a class or an edge.
+    """One metric of the whole fleet: arm -> place -> samples.
 
     `first_seen`: when each target's first sample in the window was taken, whatever the arm.
     """
 
-    arms: dict[str, dict[tuple[Target, str], Points]] = field(default_factory=dict)
+    arms: dict[str, dict[Place, Points]] = field(default_factory=dict)
     first_seen: dict[Target, float] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, series: Iterable[Series], *, arm: str, key: str | None) -> Metric:
-        """From an answer; `arm` and `key` are the labels that tell arm and class apart."""
-        metric = cls()
+    def add(
+        self,
+        series: Iterable[Series],
+        *,
+        arm: Callable[[Mapping[str, str]], str | None],
+        key: str | None = None,
+        constant: str = "",
+        adds: tuple[str, ...] = (),
+        until: float = math.inf,
+    ) -> Metric:
+        """From an answer; itself again.
+
+        `arm` reads from labels whose series it is; `key` is the label that tells classes apart,
+        else all of them are of class `constant`; `adds` are labels of parts that add up. Samples
+        from after `until` do not exist yet.
+        """
         for one in series:
-            if not one.samples or arm not in one.labels:
+            whose = arm(one.labels)
+            points = tuple(p for p in one.samples if p[0] <= until + SAME)
+            if not points or whose is None:
                 continue
             target = (one.labels.get("job", ""), one.labels.get("instance", ""))
-            place = (target, one.labels.get(key, "") if key else "")
-            held = metric.arms.setdefault(one.labels[arm], {})
-            held[place] = () if place in held else one.samples  # () marks two of a kind
-            begun = metric.first_seen.get(target)
-            first = one.samples[0][0]
-            metric.first_seen[target] = first if begun is None else min(begun, first)
-        return metric
+            class_ = one.labels.get(key, "") if key else constant
+            place = (target, class_, tuple(one.labels.get(label, "") for label in adds))
+            held = self.arms.setdefault(whose, {})
+            held[place] = () if place in held else points  # () marks two of a kind
+            begun = self.first_seen.get(target)
+            self.first_seen[target] = points[0][0] if begun is None else min(begun, points[0][0])
+        return self
 
     def newest(self, arms: Iterable[str]) -> dict[Target, float]:
         """The time of each target's newest sample about any of these arms."""
         times: dict[Target, float] = {}
         for arm in arms:
-            for (target, _), points in self.arms.get(arm, {}).items():
+            for (target, _, _), points in self.arms.get(arm, {}).items():
                 if not points:
                     raise TwoSeries(arm)
                 times[target] = max(times.get(target, 0.0), points[-1][0])
@@ -60,7 +75,7 @@ class Metric:
 
     def increases(self, arm: str, span: Span) -> Iterator[tuple[str, float]]:
         """(key, increase) of every series of this arm over the span."""
-        for (target, key), points in self.arms.get(arm, {}).items():
+        for (target, key, _), points in self.arms.get(arm, {}).items():
             if not points:
                 raise TwoSeries(arm)
             yield key, increase(points, span, self.first_seen[target])
@@ -74,20 +89,23 @@ class Metric:
 class Span:
     """From `since` (left open) to `at`. A series born after `born_after` began at 0 (None: never).
 
-    All in Unix seconds of Prometheus' clock.
+    All in Unix seconds of Prometheus' clock. `own`: every target is a pod of its arm alone, so its
+    counters began with the pod, and a target that appears is no baseline either.
     """
 
     since: float
     at: float
     born_after: float | None
+    own: bool = False
 
 
 def increase(points: Points, span: Span, target_seen: float) -> float:
     """How much one counter grew over the span.
 
     A value that drops is a restart: the new value is the increase. A series without a sample before
-    the span counts its first value in full only if its target was scraped before without it, after
-    the candidate had started; else that value is only the baseline.
+    the span counts its first value in full only if its target was scraped before without it, or is
+    a pod of the arm alone, and only after the candidate had started; else that value is only the
+    baseline.
     """
     before: float | None = None
     grown = 0.0
@@ -99,7 +117,8 @@ def increase(points: Points, span: Span, target_seen: float) -> float:
             continue
         if before is None:
             born = span.born_after is not None and at > span.born_after + SAME
-            grown += value if born and target_seen < at - SAME else 0.0
+            known = span.own or target_seen < at - SAME
+            grown += value if born and known else 0.0
         else:
             grown += value - before if value >= before else value
         before = value
@@ -108,7 +127,11 @@ def increase(points: Points, span: Span, target_seen: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What one tick brought: every metric from `start` to `at`, and the edges that it asked for."""
+    """What one tick brought: every metric from `start` to `at`, and the edges that it asked for.
+
+    `names`: the objects that were asked for, None for all. `down`: the share of scrape targets that
+    did not answer, of all and by arm.
+    """
 
     start: float
     at: float
@@ -116,6 +139,16 @@ class Window:
     requests: Metric
     buckets: Metric = field(default_factory=Metric)
     also_slow: Metric = field(default_factory=Metric)
+    names: frozenset[Name] | None = None
+    targets: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # arm -> up, all
+
+    def covers(self, name: Name) -> bool:
+        """Whether this object was asked for."""
+        return self.names is None or name in self.names
+
+    def known(self, arms: tuple[str, ...]) -> str:
+        """The first of these names that there are series of; else the first."""
+        return next((arm for arm in arms if arm in self.requests.arms), arms[0])
 
     def cut(self, arms: tuple[str, ...], stale: float, *, latency: bool) -> float | None:
         """The newest instant up to which every living target has told everything; None: none lives.
@@ -131,32 +164,6 @@ class Window:
             if at >= self.at - stale - SAME
         ]
         return min(ends, default=None)
-
-    def failed(self, arm: str | None, classes: Container[str], span: Span) -> Counts:
-        """Requests, and those of a failing class. An absent class is zero; so is an absent arm."""
-        if arm is None:
-            return Counts()
-        grown = list(self.requests.increases(arm, span))
-        return Counts(
-            n=sum(more for _, more in grown), bad=sum(more for key, more in grown if key in classes)
-        )
-
-    def slow(self, arm: str | None, edge: float, span: Span) -> Counts:
-        """Requests, and those slower than `edge`, both from the histogram's own instant."""
-        if arm is None:
-            return Counts()
-        grown = self.cumulative(arm, span)
-        beyond = self.also_slow.total(arm, span)
-        every = grown.get(math.inf, 0.0)
-        return Counts(n=every + beyond, bad=every - grown.get(edge, 0.0) + beyond)
-
-    def cumulative(self, arm: str, span: Span) -> dict[float, float]:
-        """Increases by upper edge, summed over targets."""
-        grown: dict[float, float] = {}
-        for key, more in self.buckets.increases(arm, span):
-            edge = number_of(key)
-            grown[edge] = grown.get(edge, 0.0) + more
-        return grown
 
 
 def number_of(le: str) -> float:
@@ -176,13 +183,3 @@ def bracket(edges: Iterable[float], limit: float) -> tuple[float | None, float |
     below = max((edge for edge in finite if edge < limit), default=None)
     above = min((edge for edge in finite if edge > limit), default=None)
     return below, above
-
-
-def matcher(labels: Mapping[str, str]) -> str:
-    """`a="b",c="d"` with values quoted."""
-    return ",".join(f'{name}="{quoted(value)}"' for name, value in sorted(labels.items()))
-
-
-def quoted(text: str) -> str:
-    """For use between double quotes of PromQL."""
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
