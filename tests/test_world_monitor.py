@@ -29,6 +29,10 @@ def _uneven(world: World) -> None:
     _route(world, **{_stable(world): 90, "0badc0de": 30, "1badc0de": 30})
 
 
+def _idle(world: World) -> None:
+    _route(world, **{_stable(world): 100, "0badc0de": 0})
+
+
 def _scaled(world: World) -> None:
     ref = ("Deployment", world.key.namespace, f"{world.key.name}-{_stable(world)}")
     world.store.patch(ref, {"spec": {"replicas": 0}}, MANAGER, "scale")
@@ -53,6 +57,7 @@ BROKEN: dict[str, tuple[Callable[[World], None], str]] = {
     "weight without ready endpoints": (_unproven, "S3"),
     "weight for what is not the candidate": (_unproven, "S12"),
     "two arms beside the stable one": (_uneven, "S2"),
+    "an arm without weight listed": (_idle, "C4"),
     "the stable one scaled down": (_scaled, "S4"),
     "a stranger's object deleted": (_foreign, "S9"),
     "two steps up at once": (_hasty, "S6"),

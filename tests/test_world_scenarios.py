@@ -72,7 +72,8 @@ async def test_newer_content_waits_for_a_rollback_and_then_rolls_out() -> None:
 async def test_after_deletion_only_the_ledger_is_left() -> None:
     world = await World(scenarios.DELETED).play()
     await world.rest(60.0)
-    assert [ref[2] for ref in world.store.objects] == ["fraud-scorer-ledger"]
+    left = [name for kind, _, name in world.store.objects if kind != "Event"]
+    assert left == ["fraud-scorer-ledger"]
 
 
 async def test_a_lost_pin_is_put_back_from_the_ledger() -> None:
@@ -93,6 +94,65 @@ async def test_a_lost_status_of_a_rolled_back_object_starts_no_canary_of_the_rej
     assert world.weights == {"good": 100}
     assert not world.monitor.violations
     assert any(entry["reason"] for entry in world.status["rejected"])
+
+
+async def test_a_status_lost_before_there_is_a_ledger_keeps_what_serves() -> None:
+    world = await World((scenarios.apply("good", lambda w: w.weights == {"good": 100}),)).play()
+    assert ("ConfigMap", "risk", "fraud-scorer-ledger") not in world.store.objects
+    ref = ("ModelDeployment", *world.key)
+    world.store.patch(ref, {"status": dict.fromkeys(world.status)}, "restore", "status")
+    world.script = (*world.script, scenarios.apply("better", scenarios.exposed("better")))
+    await world.play()
+    assert world.weights["good"] > 0
+    assert "Restored" in world.notes
+
+
+async def test_a_lost_record_of_what_is_declared_is_written_again() -> None:
+    world = await World(scenarios.FIRST).play()
+    again = _without_records(world)
+    await again.rest(30.0)
+    assert len(list(again.store.all("ControllerRevision"))) == 1
+    assert again.status["phase"] == "Live"
+
+
+async def test_a_lost_record_of_what_serves_freezes_a_canary_and_says_so() -> None:
+    script = (*scenarios.FIRST, scenarios.apply("better", scenarios.exposed("better")))
+    world = await World(script).play()
+    stable = world.status["stable"]
+    again = _without_records(world, f"{stable['short']}-{stable['policy']}")
+    before = again.weights
+    await again.rest(400.0)
+    assert again.weights == before
+    (stalled,) = (c for c in again.status["conditions"] if c["type"] == "Stalled")
+    assert stalled["reason"] == "RecordLost"
+    assert stable["short"] in stalled["message"]
+
+
+async def test_a_lost_record_of_what_serves_does_not_hold_up_a_rollback() -> None:
+    script = (*scenarios.FIRST, scenarios.apply("failing", scenarios.exposed("failing")))
+    world = await World(script).play()
+    stable = world.status["stable"]
+    again = _without_records(world, f"{stable['short']}-{stable['policy']}")
+    await again.run(scenarios.rolled_back, 300.0, "rolled back all the same")
+    assert again.weights == {"good": 100}
+
+
+async def test_an_invalid_edit_in_mid_canary_blinds_nothing() -> None:
+    script = (*scenarios.FIRST, scenarios.apply("failing", scenarios.exposed("failing")))
+    world = await World(script).play()
+    ref = ("ModelDeployment", *world.key)
+    world.store.patch(ref, {"spec": {"goal": {"objective": ""}}}, "kubectl-edit")
+    await world.run(lambda w: w.weights == {"good": 100}, 300.0, "the last accepted spec judges")
+    assert not world.monitor.violations
+
+
+def _without_records(world: World, ending: str = "") -> World:
+    """A stranger deletes ControllerRevisions, and the operator starts again without them."""
+    for record in list(world.store.all("ControllerRevision")):
+        if record["metadata"]["name"].endswith(ending):
+            name = record["metadata"]["name"]
+            world.store.delete(("ControllerRevision", world.key.namespace, name), "somebody")
+    return world.fork()
 
 
 @pytest.mark.parametrize("version", ["better", "failing"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from e2e.cluster import golang
@@ -22,14 +22,21 @@ CONTOUR = "github.com/projectcontour/contour@v1.33.8"
 TIMEOUT = "120s"
 
 
-def apply(kubectl: Sequence[str]) -> None:
+def as_is(text: str) -> str:
+    """For a cluster that has the images under the names of the manifests."""
+    return text
+
+
+def apply(kubectl: Sequence[str], manifest: Callable[[str], str] = as_is) -> None:
     """Applies everything by `kubectl` (the command and its options) and waits for readiness.
+
+    `manifest` makes a file's text fit the cluster: the names under which it has the images.
 
     Raises ClusterError with kubectl's own words when something is refused or does not get ready.
     """
 
-    def run(*arguments: str) -> None:
-        result = subprocess.run([*kubectl, *arguments], capture_output=True, text=True)
+    def run(*arguments: str, given: str = "") -> None:
+        result = subprocess.run([*kubectl, *arguments], input=given, capture_output=True, text=True)
         if result.returncode:
             said = (result.stderr + result.stdout).strip()
             raise ClusterError(f"kubectl {' '.join(arguments)}: {said}")
@@ -39,7 +46,7 @@ def apply(kubectl: Sequence[str]) -> None:
     run(*server_side, str(_module(CONTOUR) / "examples/contour/01-crds.yaml"))
     run("wait", "--for=condition=Established", f"--timeout={TIMEOUT}", "crd", "--all")
     for name in ("contour", "envoy", "gateway", "prometheus"):
-        run(*server_side, str(HERE / f"{name}.yaml"))
+        run(*server_side, "-", given=manifest((HERE / f"{name}.yaml").read_text()))
     for namespace, name in (
         ("gateways", "contour"),
         ("gateways", "envoy"),

@@ -49,7 +49,7 @@ class Setting:
     def data_plane(self) -> None:
         """Gateway, Envoy and Prometheus."""
         self.left.append("the gateway (namespace gateways) and Prometheus (namespace monitoring)")
-        apply_data_plane(self.kubectl.command)
+        apply_data_plane(self.kubectl.command, self.manifest)
 
     def operator(self) -> None:
         """Merit by its own chart, both replicas ready."""

@@ -106,6 +106,12 @@ class Judgement(_Part):
     scrape: Annotated[Seconds, Field(ge=1)] = _CONSTANTS.scrape
 
 
+class Pods(_Part):
+    """What the pods that it makes for others may do."""
+
+    host_access: bool = False
+
+
 class Tick(_Part):
     """Seconds between two looks at the fleet: while a candidate is exposed, and otherwise."""
 
@@ -130,6 +136,7 @@ class Config(_Part):
     metrics: Metrics = Metrics()
     prices: dict[str, Prices] = Field(default_factory=dict)
     judgement: Judgement = Judgement()
+    pods: Pods = Pods()
     tick: Tick = Tick()
     log: Log = Log()
 

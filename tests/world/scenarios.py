@@ -77,7 +77,7 @@ def delete() -> Step:
         world.store.delete(("ModelDeployment", *world.key), USER)
 
     def gone(world: World) -> bool:
-        return {kind for kind, _, _ in world.store.objects} <= {"ConfigMap"}
+        return {kind for kind, _, _ in world.store.objects} <= {"ConfigMap", "Event"}
 
     return Step(do, gone, name="delete")
 

@@ -46,7 +46,7 @@ class Server:
     before: Callable[[int], None] | None = None
     after: Callable[[int], None] | None = None
 
-    async def create(self, obj: Object, *, dry_run: bool = False) -> Object:
+    async def create(self, obj: Object, *, dry_run: bool = False, timeout: float = 10.0) -> Object:
         if dry_run:
             self.reads += 1
             return self.store.create(_sent(obj), MANAGER, dry_run=True)

@@ -7,12 +7,14 @@ can be copied at any write; the copy has no operator, as after `kill -9`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from merit.cluster import recorder
 from merit.cluster.cache import Cache, Key
 from merit.cluster.errors import ApiError
+from merit.policy.decision import Note
 from merit.reconciler.loop import Reconciler
 from tests.world.actors import Actors
 from tests.world.manifests import config
@@ -22,7 +24,7 @@ from tests.world.store import Commit, Store
 from tests.world.traffic import Fleet, Traffic
 
 WATCHED = ("ModelDeployment", "Deployment", "Pod", "Job", "HTTPRoute", "Service", "EndpointSlice")
-QUIET = ("ModelDeployment", "ConfigMap", "ControllerRevision")  # no actor cares
+QUIET = ("ModelDeployment", "ConfigMap", "ControllerRevision", "Event")  # no actor cares
 BUSY = 60  # passes without time moving on that count as a loop
 START = 1_800_000_000.0
 
@@ -43,15 +45,17 @@ class Step:
     known: bool = False
 
 
-@dataclass
-class Recorder:
-    """Stands in for `merit.cluster.recorder.Recorder`; Events are not part of the comparison."""
+class Recorder(recorder.Recorder):
+    """The operator's own, which remembers for the tests what it was asked to tell."""
 
-    notes: list[str]
+    def __init__(self, server: Server, notes: list[str]) -> None:
+        super().__init__(server, instance="world")
+        self._notes = notes
 
-    async def note(self, obj: Any, note: Any, at: Any = None) -> None:
-        """Remember its reason."""
-        self.notes.append(note.reason)
+    async def note(self, obj: Mapping[str, Any], note: Note, at: float) -> None:
+        """Remember its reason, and write the Event."""
+        self._notes.append(note.reason)
+        await super().note(obj, note, at)
 
 
 class World:
@@ -101,7 +105,7 @@ class World:
             self.cache,
             Fleet(self.traffic),  # type: ignore[arg-type]
             config(),
-            Recorder(self.notes),  # type: ignore[arg-type]
+            Recorder(self.server, self.notes),
             self.clock,
         )
 

@@ -29,6 +29,16 @@ class Reason(StrEnum):
         "the spec cannot be accepted",
         "correct the named field and apply again",
     )
+    HOST_ACCESS_REFUSED = (
+        "HostAccessRefused",
+        "a pod template reaches into its node, which the operator's configuration forbids",
+        "take it out of the template, or set pods.hostAccess",
+    )
+    RECORD_LOST = (
+        "RecordLost",
+        "the ControllerRevision of what serves was deleted, so nothing can be decided about it",
+        "declare that version again, and its record is written anew",
+    )
     OWNERSHIP_CONFLICT = (
         "OwnershipConflict",
         "a name, the route or spec.rollback belongs to somebody else",

@@ -40,11 +40,15 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """Why a spec cannot be accepted. `field`: the path from `spec`, or `metadata.name`."""
+    """Why a spec cannot be accepted. `field`: the path from `spec`, or `metadata.name`.
+
+    `reason` is a word of `api.reasons`.
+    """
 
     field: str
     message: str
     remedy: str
+    reason: str = "InvalidSpec"
 
     def sentence(self) -> str:
         """One line for a condition or a terminal."""

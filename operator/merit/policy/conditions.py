@@ -12,6 +12,7 @@ from merit.evidence.counts import NoSample
 from merit.policy.converge import wanted_weights
 from merit.policy.live import trust_condition
 from merit.policy.observed import Observed
+from merit.policy.records import lost_records
 from merit.policy.times import stamp
 
 _STALLED_GATE = {
@@ -64,9 +65,14 @@ def conditions_of(seen: Observed, status: Status, entry: Rejection | None) -> li
 def _state(seen: Observed, status: Status, entry: Rejection | None) -> State:
     wrong = invalid(seen)
     if wrong is not None:
-        return State("Stalled", "InvalidSpec", wrong.sentence())
+        return State("Stalled", wrong.reason, wrong.sentence())
     if seen.conflict:
         return State("Stalled", "OwnershipConflict", seen.conflict)
+    if lost := lost_records(seen):
+        said = (
+            f"the ControllerRevision {seen.name}-{lost[0]} is missing; declare that version again"
+        )
+        return State("Stalled", "RecordLost", said)
     if status.candidate is not None:
         held, reason, message = progress(status)
         return State("Stalled" if held == "held" else "Reconciling", reason, message)

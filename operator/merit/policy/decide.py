@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from merit.api.status import Revision, Status
 from merit.policy.accept import judge_anew, supersede, take_up
 from merit.policy.conditions import invalid
 from merit.policy.converge import converge, leaving_until
@@ -17,12 +16,13 @@ from merit.policy.decision import Decision
 from merit.policy.down import candidate_is_down
 from merit.policy.evaluation import evaluate
 from merit.policy.feasibility import check_feasibility
-from merit.policy.judging import judge_evidence
+from merit.policy.judging import judge_evidence, with_evidence
 from merit.policy.live import watch
 from merit.policy.observed import Observed
 from merit.policy.pin import pin_remembers
 from merit.policy.present import present
-from merit.policy.remember import decided, rejection
+from merit.policy.records import records_stand
+from merit.policy.restore import restore
 from merit.policy.rollout import roll_out
 
 Rule = Callable[[Observed, float], Decision | None]
@@ -33,56 +33,24 @@ def being_deleted(seen: Observed, now: float) -> Decision | None:
     return Decision(seen.status) if seen.deleting else None
 
 
-def ledger_remembers(seen: Observed, now: float) -> Decision | None:
-    """An object without status whose ledger outlived it: rejected stays rejected."""
-    if seen.seen_before or seen.ledger is None:
-        return None
-    old = seen.ledger.status
-    if not old.rejected and not old.promoted:
-        return None
-    status = Status(
-        rejected=old.rejected,
-        promoted=old.promoted,
-        last_handled=old.last_handled,
-        decisions=old.decisions,
-        stable=_still_stable(seen, old),
-    )
-    status = decided(status, "restored", "from the ledger that outlived the object", now)
-    return Decision(status, decisive_status=True)
-
-
-def _still_stable(seen: Observed, old: Status) -> Revision | None:
-    """The newest promoted revision that is not rejected and whose record is still there.
-
-    Without it a lost status would make the next version a first deployment: all traffic at once.
-    """
-    for entry in old.promoted:
-        accepted = seen.accepted.get(f"{entry.short}-{entry.policy}")
-        if accepted is not None and rejection(old, accepted.identity) is None:
-            return Revision(
-                revision=entry.revision,
-                short=entry.short,
-                policy=entry.policy,
-                version=entry.version,
-                promoted_at=entry.at,
-            )
-    return None
-
-
 def frozen(seen: Observed, now: float) -> Decision | None:
     """An invalid spec, or a name that is somebody else's: nothing rises, what serves goes on."""
     if invalid(seen) is None and not seen.conflict:
         return None
+    candidate = seen.status.candidate
+    if candidate is not None and candidate.weight > 0:
+        return Decision(with_evidence(seen, now), again=seen.tuning.tick)
     return Decision(seen.status, again=60.0 if seen.conflict or seen.refused else None)
 
 
 RULES: tuple[Rule, ...] = (
     being_deleted,
-    ledger_remembers,
-    pin_remembers,  # status was lost: what the pin says was rejected stays so
+    restore,  # status was lost: the ledger, or the route, says what serves
+    pin_remembers,  # ... and the pin, what was rejected
     candidate_is_down,
     judge_evidence,  # the traffic goes back the moment the evidence turns
     frozen,  # everything above judges by the last accepted spec
+    records_stand,
     supersede,
     judge_anew,
     take_up,

@@ -40,6 +40,20 @@ def judge_evidence(seen: Observed, now: float) -> Decision | None:
     )
 
 
+def with_evidence(seen: Observed, now: float) -> Status:
+    """The status with the newest look turned into evidence, where nothing else may move.
+
+    Whatever freezes a candidate, its evidence goes on: safety acts on what has been gathered.
+    """
+    case = case_of(seen)
+    if case is None or case.candidate.weight == 0:
+        return seen.status
+    analysis = analysis_of(case)
+    if not consume(case, analysis, now):
+        return seen.status
+    return case.status.model_copy(update={"analysis": analysis.to_status()})
+
+
 def _told_bad(status: Status) -> bool:
     return any(s.stage == "Rollout" and s.verdict == "Bad" for s in status.flow)
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from merit.api.hashing import content_hash, identify
+from merit.api.host_access import host_access
 from merit.api.names import LABEL_REVISION, arm_name
 from merit.api.spec import Spec
 from merit.api.status import Status
@@ -72,6 +73,8 @@ class Gatherer:
         status = read_status(obj.get("status") or {})
         accepted = memory.accepted(key.name, spec, identity)
         refused = memory.refused[1] if memory.refused and memory.refused[0] == generation else None
+        if isinstance(spec, Spec) and not self._config.pods.host_access:
+            refused = host_access(spec) or refused
         tuning = self._tuning(key.namespace, spec)
         arms = self._arms(key, uid, status, accepted)
         front = self._cache.get("Service", key.namespace, key.name)

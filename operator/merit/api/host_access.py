@@ -1,0 +1,50 @@
+"""Pods that reach into their node. The operator makes pods for others, so it refuses these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from merit.api.spec import Spec
+from merit.api.validation import Invalid
+
+_NAMESPACES = ("hostNetwork", "hostPID", "hostIPC")
+
+
+def host_access(spec: Spec) -> Invalid | None:
+    """The first way in which a template of this spec would reach into its node, or None.
+
+    Admission may refuse the same earlier; whether it is installed is not known here.
+    """
+    for field, template in _templates(spec):
+        for where, what in _ways(template.get("spec") or {}):
+            return Invalid(
+                field=f"{field}.spec.{where}",
+                message=f"{what} reaches into the node, which this cluster's configuration forbids",
+                remedy="take it out, or ask for pods.hostAccess in the operator's configuration",
+                reason="HostAccessRefused",
+            )
+    return None
+
+
+def _templates(spec: Spec) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield "spec.serving.template", spec.serving.template
+    yield "spec.evaluation.job.template", spec.evaluation.job.get("template") or {}
+
+
+def _ways(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name in _NAMESPACES:
+        if pod.get(name):
+            yield name, name
+    for index, volume in enumerate(_listed(pod, "volumes")):
+        if volume.get("hostPath") is not None:
+            yield f"volumes[{index}].hostPath", "hostPath"
+    for kind in ("initContainers", "containers", "ephemeralContainers"):
+        for index, container in enumerate(_listed(pod, kind)):
+            if (container.get("securityContext") or {}).get("privileged"):
+                yield f"{kind}[{index}].securityContext.privileged", "a privileged container"
+
+
+def _listed(pod: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    found = pod.get(key)
+    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
