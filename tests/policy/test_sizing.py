@@ -176,7 +176,7 @@ def feasible(server: Server, demand: Demand) -> bool | None:
     return is_feasible(demand, size(demand, report))
 
 
-@settings(deadline=None, max_examples=3000)
+@settings(deadline=None, max_examples=100)
 @given(server=servers(), demand=demands())
 def test_each_suggestion_taken_alone_makes_it_feasible(server: Server, demand: Demand) -> None:
     assume(feasible(server, demand) is False and demand.replicas_min <= demand.most)
@@ -186,7 +186,7 @@ def test_each_suggestion_taken_alone_makes_it_feasible(server: Server, demand: D
         assert feasible(server, take(demand, suggestion)) is True, suggestion.text
 
 
-@settings(deadline=None, max_examples=3000)
+@settings(deadline=None, max_examples=100)
 @given(server=servers(), demand=demands(), change=st.sampled_from(["rps", "limit", "price"]))
 def test_asking_for_more_never_makes_the_infeasible_feasible(
     server: Server, demand: Demand, change: str

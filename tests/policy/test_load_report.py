@@ -1,0 +1,180 @@
+"""The load report: what is read, what is refused and by which reason, and no bytes that crash."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from merit.evidence.load import BUDGET, LEAST, Bar, Plan, Stage, held, next_stage
+from merit.policy.load_report import LoadReport, parse_load
+from merit.policy.verdict import Verdict
+
+PLAN = Plan(120.0, 60.0, (Bar("latency.p99", 0.01, 120.0), Bar("errors", 0.01)), (60.0, 120.0))
+GOOD: dict[str, Any] = {
+    "schema": "merit.dev/load/v1",
+    "revision": "h1:aa",
+    "nonce": "bb",
+    "replicas": 2,
+    "le": [60, 120],
+    "stages": [
+        {
+            "rps": 120,
+            "s": 60,
+            "due": 7200,
+            "sent": 7196,
+            "done": 7190,
+            "failed": 6,
+            "lag99": 2.1,
+            "n": [7000, 100, 96],
+        }
+    ],
+}
+
+
+def parse(report: Any) -> LoadReport | Verdict:
+    text = report if isinstance(report, str) else json.dumps(report)
+    return parse_load(text, revision="h1:aa", nonce="bb", plan=PLAN)
+
+
+def changed(**change: Any) -> dict[str, Any]:
+    """The good report with its only stage changed."""
+    return GOOD | {"stages": [GOOD["stages"][0] | change]}
+
+
+def test_a_report_is_read() -> None:
+    report = parse(GOOD)
+    assert isinstance(report, LoadReport)
+    (stage,) = report.stages
+    assert (report.replicas, stage.rps, stage.sent, stage.lag99) == (2, 120.0, 7196, 2.1)
+    assert (stage.refused, stage.throttled) == (0, 0.0)
+
+
+REFUSED = {
+    "no JSON": ("{", "Malformed"),
+    "a list": ([], "Malformed"),
+    "NaN": (json.dumps(GOOD).replace("2.1", "NaN"), "Malformed"),
+    "Infinity": (json.dumps(GOOD).replace("2.1", "Infinity"), "Malformed"),
+    "1e999": (json.dumps(GOOD).replace("2.1", "1e999"), "Malformed"),
+    "a key twice": (json.dumps(GOOD).replace("{", '{"nonce": "bb", ', 1), "Malformed"),
+    "another schema": (GOOD | {"schema": "merit.dev/load/v2"}, "UnknownSchema"),
+    "another run": (GOOD | {"nonce": "cc"}, "StaleReport"),
+    "another revision": (GOOD | {"revision": "h1:cc"}, "StaleReport"),
+    "too large": (json.dumps(GOOD) + " " * 4096, "ReportTooLarge"),
+    "cut off": (json.dumps(GOOD | {"x": "y" * 5000})[:4096], "ReportTooLarge"),
+    "no replicas": (GOOD | {"replicas": 0}, "Malformed"),
+    "no edges": (GOOD | {"le": []}, "Malformed"),
+    "edges that fall": (GOOD | {"le": [120, 60]}, "Malformed"),
+    "no edge at the limit": (GOOD | {"le": [60, 121]}, "Malformed"),
+    "no stages": (GOOD | {"stages": []}, "Malformed"),
+    "eleven stages": (GOOD | {"stages": GOOD["stages"] * 11}, "Malformed"),
+    "a rate that was not asked for": (changed(rps=119), "Malformed"),
+    "an unknown key": (changed(passed=True), "Malformed"),
+    "bins that do not add up": (changed(n=[7000, 100, 95]), "Malformed"),
+    "more bins than edges": (changed(n=[7000, 100, 96, 0]), "Malformed"),
+    "sent is not done and failed": (changed(done=7000), "Malformed"),
+    "more sent than due": (changed(due=7000), "Malformed"),
+    "failed requests among the fast ones": (changed(n=[7100, 95, 1]), "Malformed"),
+    "a negative count": (changed(failed=-6, done=7202), "Malformed"),
+    "a count that is no whole number": (changed(sent=7196.0), "Malformed"),
+    "a lag below nothing": (changed(lag99=-1), "Malformed"),
+    "more refused than answered": (changed(refused=7191), "Malformed"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_report_is_refused_for(what: str) -> None:
+    report, reason = REFUSED[what]
+    verdict = parse(report)
+    assert isinstance(verdict, Verdict)
+    assert (verdict.kind, verdict.reason) == ("Undecided", reason), verdict.message
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.one_of(st.binary(max_size=5000).map(lambda b: b.decode("utf-8", "replace")), st.text()))
+def test_no_bytes_make_it_raise(text: str) -> None:
+    assert isinstance(parse(text), Verdict)
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    key=st.sampled_from([*GOOD, *GOOD["stages"][0]]),
+    value=st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3), max_leaves=6),
+)
+def test_no_value_anywhere_makes_it_raise(key: str, value: Any) -> None:
+    report = GOOD | {key: value} if key in GOOD else changed(**{key: value})
+    assert isinstance(parse(report), LoadReport | Verdict)
+
+
+def stage(rps: float, s: float, slow: int = 0, failed: int = 0, sent: int = 7200) -> Stage:
+    return Stage(
+        rps, s, sent, sent, sent - failed, failed, (sent - slow - failed, 0, slow + failed)
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        (stage(120, 60), "Good"),
+        (stage(120, 60, slow=57), "Good"),  # 0.79 %, with 95 % at most 1 %
+        (stage(120, 60, slow=58), "Undecided"),
+        (stage(120, 60, slow=72), "Undecided"),
+        (stage(120, 60, slow=86), "Undecided"),
+        (stage(120, 60, slow=87), "Bad"),
+        (stage(120, 60, failed=100), "Bad"),
+        (stage(120, 60, sent=298), "Undecided"),
+        (stage(120, 60, sent=299), "Good"),
+        (stage(120, 60, sent=0), "Undecided"),
+    ],
+)
+def test_a_stage_is_judged_by_exact_bounds(found: Stage, verdict: str) -> None:
+    assert held(found, PLAN.le, PLAN.bars) == verdict
+
+
+def test_a_limit_between_two_edges_is_judged_at_the_lower_one() -> None:
+    between = Stage(120, 60, 7200, 7200, 7200, 0, (7000, 200, 0))
+    assert held(between, PLAN.le, (Bar("latency.p99", 0.01, 119.0),)) == "Bad"
+    assert held(between, PLAN.le, (Bar("latency.p99", 0.01, 120.0),)) == "Good"
+
+
+SLOW, UNSURE, FINE = {"slow": 7200}, {"slow": 72}, {"slow": 0}
+
+
+@pytest.mark.parametrize(
+    ("gone", "following"),
+    [
+        ([], (120.0, 60.0)),
+        ([stage(120, 60, **FINE)], None),
+        ([stage(120, 60, **SLOW)], (60.0, 60.0)),
+        ([stage(120, 60, **UNSURE)], (120.0, 120.0)),
+        ([stage(120, 60, **UNSURE), stage(120, 120, **UNSURE)], (60.0, 60.0)),
+        ([stage(120, 60, **UNSURE), stage(120, 120, **FINE)], None),
+        ([stage(120 / 2**k, 60, **SLOW) for k in range(5)], None),
+        ([stage(120, 560, **SLOW)], None),  # no time is left
+    ],
+)
+def test_the_next_stage(gone: list[Stage], following: tuple[float, float] | None) -> None:
+    assert next_stage(PLAN, gone) == following
+
+
+def test_a_stage_has_enough_requests_for_its_strictest_bar() -> None:
+    assert PLAN.lasts(5.0) == LEAST / 5
+    strict = Plan(10.0, 10.0, (Bar("errors", 0.001),), (100.0,))
+    assert strict.lasts(10.0) * 10 >= 5000
+    assert next_stage(Plan(1.0, 10.0, (Bar("errors", 0.001),), (100.0,)), []) == (1.0, BUDGET)
+
+
+def test_the_warm_up_is_half_a_stage_and_at_most_thirty_seconds() -> None:
+    assert Plan(1.0, 10.0, (), ()).warmup == 5.0
+    assert Plan(1.0, 600.0, (), ()).warmup == 30.0
+
+
+def test_an_unanswered_request_is_given_ten_times_the_limit() -> None:
+    assert PLAN.timeout == 5.0
+    assert Plan(1.0, 1.0, (Bar("latency.p50", 0.5, 900.0),), ()).timeout == 9.0
