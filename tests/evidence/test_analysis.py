@@ -3,25 +3,19 @@ from __future__ import annotations
 import json
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from merit.evidence.analysis import Analysis
+from merit.evidence.analysis import Analysis, Bar, Terms
 from merit.evidence.constants import Constants
 from merit.evidence.counts import Sample
 from merit.evidence.sentences import confidence
-from tests.evidence.traffic import BARS, START, STEPS, Walk, analysis, pair
+from tests.evidence.traffic import BARS, START, Walk, analysis, pair, terms
 
 HEALTHY = {"errors": 0.001, "latency/p99": 0.004}
-TERMS = {
-    "ladder": STEPS,
-    "confidence": 0.99,
-    "blast_radius": 0.01,
-    "constants": Constants(scrape=5.0),
-    "phi": None,
-}
 
 
 def feed(rollout, rows, *, scrape=5.0, warming=False):
@@ -125,8 +119,6 @@ def test_no_data_leaves_every_score_as_it_was_apart_from_late_start_money():
 def test_bad_is_judged_above_the_limit_and_good_below_it():
     between = pair((100, 0), (900, 0))
     certain = pair((100, 50), (900, 0))
-    from dataclasses import replace
-
     mixed = replace(between, candidate_below=certain.candidate, stable_below=certain.stable)
     rollout = analysis(200)
     feed(rollout, [])
@@ -173,18 +165,67 @@ def test_ten_million_requests_a_scrape_overflow_nothing():
     assert all(math.isfinite(v) for v in (rollout.worse().log_m,))
 
 
-def test_the_state_of_two_signals_fits_three_kibibytes_and_tells_what_matters():
+def test_the_state_of_four_signals_fits_three_kibibytes_and_tells_what_matters():
     rng = random.Random(3)
-    rows = [
-        both(
-            ((200_000 + rng.randrange(999), 120), (2_000_000, 1234)),
-            ((200_000, 777), (2_000_000, rng.randrange(3000))),
-        )
-        for _ in range(50)
-    ]
-    state = feed(analysis(), rows).to_status()
-    assert len(json.dumps(state, separators=(",", ":"))) <= 3072
-    assert state["consumedUntil"] == "2025-11-24T16:04:10.000Z"
+    bars = [*BARS, Bar("latency/p95", 0.05, "80ms"), Bar("latency/p50", 0.5, "20ms")]
+    rollout = Analysis.fresh(bars, terms())
+    rollout.observe(Sample(START, None, {}), weight_changed=False, warming=False)
+    longest = 0
+    for scrape in range(150):
+        signals = {
+            bar.name: pair(
+                (200_000 + rng.randrange(999), rng.randrange(int(300_000 * bar.limit))),
+                (2_000_000, rng.randrange(int(3_000_000 * bar.limit))),
+            )
+            for bar in bars
+        }
+        sample = Sample(START + 5 * scrape + 5, START + 5 * scrape, signals)
+        rollout.observe(sample, weight_changed=scrape % 20 == 0, warming=False)
+        longest = max(longest, len(json.dumps(rollout.to_status(), separators=(",", ":"))))
+    assert longest <= 3072
+    assert rollout.to_status()["consumedUntil"] == "2025-11-24T16:12:30.000Z"
+
+
+def test_what_was_measured_is_fixed_when_the_rollout_begins_and_kept_in_its_state():
+    measured = replace(terms(40), phi={"errors": 1.23456})
+    rollout = Analysis.fresh(BARS, measured)
+    assert rollout.dispersion() == {"errors": (1.235, 30.0), "latency/p99": (3.0, 45.0)}
+    state = rollout.to_status()
+    later = Analysis.restore(state, BARS, replace(measured, phi={"latency/p99": 9.0}))
+    assert later.dispersion() == rollout.dispersion()
+    assert later.to_status() == state
+
+
+def probe(rows, *, phi=1.0):
+    return feed(
+        Analysis.fresh(
+            BARS,
+            Terms.of_probe(
+                confidence=0.99,
+                constants=Constants(scrape=15.0),
+                phi={bar.name: phi for bar in BARS},
+            ),
+        ),
+        rows,
+        scrape=15.0,
+    )
+
+
+def test_a_probe_blames_the_model_that_fails_beside_its_predecessor():
+    verdict = probe([both(((150, 8), (150, 0)))] * 6).worse()
+    assert verdict.bad and verdict.reason.startswith("Errors")
+
+
+def test_a_probe_on_a_bad_day_says_that_the_predecessor_fails_too():
+    rollout = probe([both(((150, 8), (150, 8)))] * 12)
+    assert not rollout.worse().bad
+    assert "a rollback would not help" in rollout.stable_fails()
+
+
+def test_a_probe_asks_for_more_before_a_bar_counts():
+    usual, strict = terms(40), Terms.of_probe(confidence=0.99, constants=Constants())
+    assert (usual.guard_mark, strict.guard_mark) == (20.0, pytest.approx(100.0))
+    assert strict.ladder == () and probe([]).to_status()["signals"][0]["proven"] == "0.3"
 
 
 counts = st.tuples(st.integers(0, 500), st.integers(0, 500)).map(lambda x: (max(x), min(x)))
@@ -204,16 +245,16 @@ def test_a_rollout_that_is_killed_after_any_scrape_goes_on_bit_for_bit(rows, dat
     for i, row in enumerate(rows):
         if i in killed_at:
             state = json.loads(json.dumps(broken.to_status()))
-            broken = Analysis.restore(state, BARS, rps=rps, **TERMS)
+            broken = Analysis.restore(state, BARS, terms(rps))
         feed(broken, [row])
     assert broken.to_status() == unbroken.to_status()
     assert broken.worse() == unbroken.worse()
     assert [broken.proven(i) for i in range(6)] == [unbroken.proven(i) for i in range(6)]
 
 
-@pytest.mark.parametrize("key", ["signals", "dead", "rps", "consumedUntil", "quiet"])
+@pytest.mark.parametrize("key", ["signals", "dead", "flow", "consumedUntil"])
 def test_stored_evidence_that_does_not_fit_is_a_value_error(key):
     state = analysis().to_status()
     del state[key]
     with pytest.raises(ValueError, match="does not fit"):
-        Analysis.restore(state, BARS, rps=None, **TERMS)
+        Analysis.restore(state, BARS, terms())

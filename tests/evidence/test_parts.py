@@ -12,7 +12,7 @@ from merit.evidence.counts import Counts
 from merit.evidence.dead import DeadWindow
 from merit.evidence.ladder import first_step, ladder, margin
 from merit.evidence.quantile import quantile
-from merit.evidence.score import Evidence, log_bet, log_mean
+from merit.evidence.score import Evidence, Scoring, log_bet, log_mean
 from tests.evidence.traffic import binomial
 
 BOOK = PriceBook("USD", Decimal("0.032"), Decimal("0.004"), {"nvidia.com/gpu": Decimal("2.5")})
@@ -31,7 +31,7 @@ def reaches(rng: random.Random, score, p_c: float, p_s: float) -> bool:
 
 class Worse:
     def __init__(self, r: float, d: float) -> None:
-        self.score = Evidence(r, d, phi=1.0, burst=1e9, refill=1e9)
+        self.score = Evidence(r, d, scoring=Scoring(phi=1.0, patience=30, burst=1e9, refill=1e9))
         self.log_e = self.score.log_e
 
     def __call__(self, canary: Counts, stable: Counts) -> None:

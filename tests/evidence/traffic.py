@@ -6,7 +6,7 @@ import math
 import random
 from dataclasses import dataclass, field
 
-from merit.evidence.analysis import Analysis, Bar
+from merit.evidence.analysis import Analysis, Bar, Terms
 from merit.evidence.constants import Constants
 from merit.evidence.counts import ArmPair, Counts, Sample
 from merit.evidence.ladder import first_step, ladder
@@ -53,19 +53,24 @@ def pair(candidate: tuple[float, float], stable: tuple[float, float]) -> ArmPair
     return ArmPair(c, s, c, s)
 
 
-def analysis(
-    rps: float | None = None, *, phi: float | None = None, scrape: float = 5.0
-) -> Analysis:
-    """The default terms of a rollout."""
-    return Analysis.fresh(
-        BARS,
-        ladder=STEPS,
+def terms(rps: float | None = None, *, phi: float | None = None, scrape: float = 5.0) -> Terms:
+    """The default terms of a rollout; `phi` for every signal."""
+    measured = {} if phi is None else {bar.name: phi for bar in BARS}
+    return Terms.of_rollout(
+        STEPS,
         confidence=0.99,
         blast_radius=0.01,
         constants=Constants(scrape=scrape),
-        phi=phi,
+        phi=measured,
         rps=rps,
     )
+
+
+def analysis(
+    rps: float | None = None, *, phi: float | None = None, scrape: float = 5.0
+) -> Analysis:
+    """Fresh evidence under the default terms."""
+    return Analysis.fresh(BARS, terms(rps, phi=phi, scrape=scrape))
 
 
 @dataclass

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from merit.evidence.counts import Counts
-from merit.evidence.rounding import number, numbers, rounded, text
+from merit.evidence.rounding import packed, rounded, text, unpacked
 from merit.evidence.score import CEILING, FLOOR, SCALE, log_add, log_bet
 
 MEMORY = 2000.0  # requests after which stable's rate is forgotten
@@ -25,9 +24,10 @@ class StableRate:
 
     __slots__ = ("bad", "n")
 
-    def __init__(self, prior: float, state: Mapping[str, Any] | None = None) -> None:
-        self.n = PRIOR if state is None else number(state["n"])
-        self.bad = rounded(PRIOR * prior, 6) if state is None else number(state["bad"])
+    def __init__(self, prior: float, state: str | None = None) -> None:
+        self.n, self.bad = PRIOR, rounded(PRIOR * prior, 6)
+        if state is not None:
+            self.n, self.bad = unpacked(state, 2)
 
     @property
     def share(self) -> float:
@@ -40,9 +40,9 @@ class StableRate:
         kept = min(1.0, MEMORY / n)
         self.n, self.bad = rounded(n * kept), rounded(bad * kept, 6)
 
-    def to_status(self) -> dict[str, Any]:
-        """Two numbers as strings."""
-        return {"n": text(self.n), "bad": text(self.bad, 6)}
+    def to_status(self) -> str:
+        """Requests and bad ones."""
+        return f"{text(self.n)} {text(self.bad, 6)}"
 
 
 class Acceptance:
@@ -54,16 +54,15 @@ class Acceptance:
 
     __slots__ = ("idle", "logs", "pace", "phi")
 
-    def __init__(self, steps: int, *, phi: float, state: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, steps: int, *, phi: float, state: str | None = None) -> None:
         self.phi = phi
         if state is None:
             self.idle = 0.3
             self.logs = [rounded(math.log(1 - self.idle))] * steps
             self.pace = [0.0] * steps
         else:
-            self.idle = number(state["idle"])
-            self.logs = numbers(state["logs"], steps)
-            self.pace = numbers(state["pace"], steps)
+            numbers = unpacked(state, 2 * steps + 1)
+            self.logs, self.pace, self.idle = numbers[:steps], numbers[steps:-1], numbers[-1]
 
     def update(
         self,
@@ -92,10 +91,7 @@ class Acceptance:
         """ln of the score for entering this ladder step."""
         return log_add(self.logs[step], math.log(self.idle + _TINY))
 
-    def to_status(self) -> dict[str, Any]:
-        """Two numbers per step and one more, as strings."""
-        return {
-            "logs": [text(value) for value in self.logs],
-            "pace": [text(value, 4) for value in self.pace],
-            "idle": text(self.idle, 6),
-        }
+    def to_status(self) -> str:
+        """Per step its logarithm, then per step the pace, then the money that waits."""
+        numbers = f"{packed(self.logs)} {packed(self.pace, 4)}".strip()
+        return f"{numbers} {text(self.idle, 6)}".strip()

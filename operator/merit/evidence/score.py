@@ -8,11 +8,11 @@ lets the operator act on the first convincing scrape.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from merit.evidence.counts import Counts
-from merit.evidence.rounding import number, numbers, rounded, text
+from merit.evidence.rounding import packed, rounded, text, unpacked
 
 BETS = (1.4, 2.0, 3.5, 7.0, 18.0, 50.0)  # sizes of defect that are bet on, as ratios
 FINE_BETS = (1.03, 1.07, 1.15, 1.3, 1.6)  # where bad requests are common, big bets only lose
@@ -68,11 +68,26 @@ def log_bet(u: float, r: float, d: float, candidate: Counts, stable: Counts) -> 
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """How the scores of one signal bet.
+
+    `phi` >= 1 divides every gain or loss; `patience` (seconds) is how long a hiccup must last to
+    decide; `burst` is the most nats that a bet may gain at once, `refill` what it earns back per
+    second.
+    """
+
+    phi: float
+    patience: float
+    burst: float
+    refill: float
+
+
 class Evidence:
     """ "Is it worse than r * stable + d?" as a score over a few bets, with late-start money.
 
-    `phi` >= 1 divides every gain or loss: requests come in bursts. `burst` is the most nats that a
-    bet may gain at once, `refill` how many it earns back per second.
+    Half of the money bets from the start; the rest waits in `idle` and is released over time, so
+    that a long healthy start does not bury a defect that comes later.
     """
 
     __slots__ = ("allow", "bets", "burst", "d", "idle", "logs", "phi", "r", "refill")
@@ -82,22 +97,20 @@ class Evidence:
         r: float,
         d: float,
         *,
-        phi: float,
-        burst: float,
-        refill: float,
+        scoring: Scoring,
         bets: Sequence[float] = BETS,
-        state: Mapping[str, Any] | None = None,
+        state: str | None = None,
     ) -> None:
-        self.r, self.d, self.phi, self.bets = r, d, phi, bets
-        self.burst, self.refill = rounded(burst), refill
+        self.r, self.d, self.phi, self.bets = r, d, scoring.phi, bets
+        self.burst, self.refill = rounded(scoring.burst), scoring.refill
         if state is None:
             self.idle = 0.5
             self.logs = [rounded(math.log(1 - self.idle))] * len(bets)
             self.allow = [self.burst] * len(bets)
         else:
-            self.idle = number(state["idle"])
-            self.logs = numbers(state["logs"], len(bets))
-            self.allow = numbers(state["allow"], len(bets))
+            numbers = unpacked(state, 2 * len(bets) + 1)
+            self.logs, self.allow = numbers[: len(bets)], numbers[len(bets) : -1]
+            self.idle = numbers[-1]
 
     def update(
         self, candidate: Counts, stable: Counts, *, seconds: float, weight_changed: bool = False
@@ -117,10 +130,6 @@ class Evidence:
         """ln of the score."""
         return log_add(log_mean(self.logs), math.log(self.idle + _TINY))
 
-    def to_status(self) -> dict[str, Any]:
-        """Two numbers per bet and one more, as strings."""
-        return {
-            "logs": [text(value) for value in self.logs],
-            "allow": [text(value) for value in self.allow],
-            "idle": text(self.idle, 6),
-        }
+    def to_status(self) -> str:
+        """Per bet its logarithm, then per bet what it may gain, then the money that waits."""
+        return f"{packed(self.logs)} {packed(self.allow)} {text(self.idle, 6)}"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from merit.evidence.acceptance import Acceptance, StableRate
-from merit.evidence.constants import Constants
 from merit.evidence.counts import ArmPair, Counts
-from merit.evidence.rounding import number, rounded, text
+from merit.evidence.rounding import number, packed, rounded, text, unpacked
 from merit.evidence.score import Evidence, bets_for
+from merit.evidence.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,43 +32,39 @@ class Bar:
         return self.name.startswith("latency")
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What every score of a rollout shares: dispersion, allowance, constants, number of steps."""
-
-    phi: float
-    burst: float
-    refill: float
-    steps: int
-    constants: Constants
-
-
 class SignalScores:
     """Relative, bar, guard and acceptance scores of one signal, and stable's own bar score."""
 
     __slots__ = (
-        "accept", "bad_below", "bar", "candidate", "guard", "over", "rate", "relative", "spec",
-        "stable",
+        "accept", "bad_below", "bar", "candidate", "guard", "over", "rate", "relative", "scoring",
+        "spec", "stable",
     )  # fmt: skip
 
-    def __init__(self, spec: Bar, terms: Terms, state: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, spec: Bar, terms: Terms, signals: int, state: Mapping[str, Any] | None = None
+    ) -> None:
+        """`signals`: how many share the mark."""
         self.spec = spec
+        self.scoring = (
+            terms.priced(number(state["phi"]), number(state["patience"]), signals)
+            if state
+            else terms.scoring(spec.name, signals)
+        )
         worse: Mapping[str, Any] = state["worse"] if state else {}
-        bets = bets_for(spec.limit)
-        constants = terms.constants
 
         def score(name: str, r: float, d: float) -> Evidence:
             return Evidence(
-                r, d, phi=terms.phi, burst=terms.burst, refill=terms.refill, bets=bets,
+                r, d, scoring=self.scoring, bets=bets_for(spec.limit),
                 state=worse[name] if state else None,
             )  # fmt: skip
 
+        constants = terms.constants
         self.relative = score("relative", 1 + constants.tolerance, constants.slack)
         self.bar = score("bar", 0.0, spec.limit)
         self.guard = score("guard", 1.0, 0.0)
         self.over = score("stable", 0.0, spec.limit)
         self.accept = Acceptance(
-            terms.steps, phi=terms.phi, state=state["proven"] if state else None
+            len(terms.ladder), phi=self.scoring.phi, state=state["proven"] if state else None
         )
         self.rate = StableRate(spec.limit / 2, state["stableRate"] if state else None)
         self.candidate = _counts(state["canary"]) if state else Counts()
@@ -112,9 +108,9 @@ class SignalScores:
         """ln of the relative score, and of the bar score (no money at all without the guard)."""
         return self.relative.log_e(), self.bar.log_e() if self.guarded(mark) else -math.inf
 
-    def stable_fails(self, mark: float) -> bool:
-        """Stable breaches the bar itself, and nothing shows that the candidate is worse."""
-        return self.over.log_e() >= math.log(mark) and not self.guarded(mark)
+    def stable_breaches(self, mark: float) -> bool:
+        """Stable breaks the bar itself."""
+        return self.over.log_e() >= math.log(mark)
 
     def between_edges(self) -> bool:
         """Whether the limit lies between two bucket edges and requests fell in between."""
@@ -124,6 +120,8 @@ class SignalScores:
         """Everything that a verdict needs, as strings."""
         return {
             "name": self.spec.name,
+            "phi": text(self.scoring.phi),
+            "patience": text(self.scoring.patience),
             "canary": _told(self.candidate),
             "stable": _told(self.stable),
             "below": text(self.bad_below),
@@ -142,9 +140,10 @@ def _add(total: Counts, more: Counts) -> Counts:
     return Counts(n=rounded(total.n + more.n), bad=rounded(total.bad + more.bad))
 
 
-def _counts(state: Mapping[str, Any]) -> Counts:
-    return Counts(n=number(state["n"]), bad=number(state["bad"]))
+def _counts(state: Any) -> Counts:
+    n, bad = unpacked(state, 2)
+    return Counts(n=n, bad=bad)
 
 
-def _told(counts: Counts) -> dict[str, str]:
-    return {"n": text(counts.n), "bad": text(counts.bad)}
+def _told(counts: Counts) -> str:
+    return packed((counts.n, counts.bad))

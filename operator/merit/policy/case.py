@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 from merit.api.defaults import Effective, effective
 from merit.api.status import Candidate, Status
 from merit.evidence.analysis import Analysis
 from merit.evidence.ladder import ladder
+from merit.evidence.terms import Terms
 from merit.policy.evaluation import candidate_spec
 from merit.policy.observed import Accepted, Arm, Observed
 from merit.policy.signals import bars
@@ -50,15 +50,15 @@ def case_of(seen: Observed) -> Case | None:
 
 def analysis_of(case: Case) -> Analysis:
     """The engine with the state that status remembers, or a fresh one."""
-    make = (
-        partial(Analysis.restore, case.status.analysis) if case.status.analysis else Analysis.fresh
-    )
-    return make(
-        bars(case.accepted.spec),
-        ladder=case.ladder,
+    terms = Terms.of_rollout(
+        case.ladder,
         confidence=case.known.confidence,
         blast_radius=case.known.blast_radius,
         constants=case.seen.tuning.constants,
-        phi=None,  # per-pod counts are not read: the engine takes its cautious value
         rps=float(case.known.rps) if case.known.rps else None,
+        phi=case.seen.dispersion,
     )
+    declared = bars(case.accepted.spec)
+    if case.status.analysis:
+        return Analysis.restore(case.status.analysis, declared, terms)
+    return Analysis.fresh(declared, terms)

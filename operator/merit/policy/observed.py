@@ -117,6 +117,7 @@ class Observed:
 
     `spec` is what is declared, or why it cannot be accepted; `accepted` maps `<rev8>-<pol8>` to the
     recorded specs; `sample` is the newest look at Prometheus, None when nothing needs one;
+    `dispersion` is phi per signal, as far as stable's own pods tell it, read before a rollout;
     `idle` tells for each leaving arm whether the gateway sends it nothing any more;
     `pin_is_ours`: field manager `merit` applied it; `pin_is_foreign`: another applier owns it.
     `refused` is the API server's own sentence about a child, from a strict dry-run.
@@ -143,6 +144,7 @@ class Observed:
     service_foreign: bool = False
     job: JobRun | None = None
     sample: Sample | NoSample | None = None
+    dispersion: Mapping[str, float] = field(default_factory=dict)
     idle: Mapping[str, bool] = field(default_factory=dict)
     refused: Invalid | None = None
     conflict: str = ""
