@@ -109,21 +109,11 @@ class Analysis:
 
     def shared(self) -> str:
         """What both arms fail at, as words; empty if nothing: then neither model is to blame."""
-        mark = self._constants.guard_mark
-        return next(
-            (sentences.alike(s) for s in self._signals.values() if s.stable_fails(mark)), ""
-        )
+        return judging.shared(self._signals.values(), self._terms)
 
     def proven(self, step: int) -> Proven:
         """May ladder entry `step` (an index) be entered? Every signal must be proven for it."""
         return judging.proven(self._signals.values(), self._terms, step=step, rps=self.rps)
-
-    def stable_fails(self) -> str | None:
-        """One sentence if stable breaches a bar itself, and nothing shows the candidate worse.
-
-        In a probe stable is the predecessor, and this means that the environment is to blame.
-        """
-        return judging.stable_fails(self._signals.values(), self._terms)
 
     def figures(self, step: int | None = None) -> dict[str, tuple[str, int, Kind]]:
         """For people: the candidate's share of bad requests, on how many, and what that means.

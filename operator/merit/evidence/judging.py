@@ -42,20 +42,26 @@ def worse(signals: Collection[SignalScores], dead: DeadWindow, terms: Terms) -> 
     return Worse(True, reason, message, log_m, sure)
 
 
-def stable_fails(signals: Collection[SignalScores], terms: Terms) -> str | None:
-    """The sentence that says so, if what the candidate is compared with breaches a bar itself."""
+def shared(signals: Collection[SignalScores], terms: Terms) -> str:
+    """What both arms fail at, as words; empty if nothing."""
+    signal = _fails_too(signals, terms)
+    return sentences.alike(signal) if signal else ""
+
+
+def _fails_too(signals: Collection[SignalScores], terms: Terms) -> SignalScores | None:
+    """The signal whose bar stable breaks itself, while nothing shows the candidate worse."""
     for signal in signals:
-        breaches = signal.stable_breaches(terms.constants.guard_mark)
-        if breaches and not signal.guarded(terms.guard_mark):
-            return sentences.stable_failing(signal)
+        breaks = signal.stable_breaks(terms.constants.guard_mark)
+        if breaks and not signal.guarded(terms.guard_mark):
+            return signal
     return None
 
 
 def proven(signals: Collection[SignalScores], terms: Terms, *, step: int, rps: float) -> Proven:
     """Every signal must be proven for the ladder's entry `step`."""
-    failing = stable_fails(signals, terms)
+    failing = _fails_too(signals, terms)
     if failing is not None:
-        return Proven(False, "StableFailing", failing, None)
+        return Proven(False, "StableFailing", sentences.stable_failing(failing), None)
     each = f"{terms.constants.promote_confidence:.0%}"
     if not rps:
         return Proven(False, "NeedsMoreRequests", "too few requests to know the traffic", None)

@@ -108,7 +108,7 @@ class SignalScores:
         """ln of the relative score, and of the bar score (no money at all without the guard)."""
         return self.relative.log_e(), self.bar.log_e() if self.guarded(mark) else -math.inf
 
-    def stable_breaches(self, mark: float) -> bool:
+    def stable_breaks(self, mark: float) -> bool:
         """Stable breaks the bar itself."""
         return self.over.log_e() >= math.log(mark)
 
