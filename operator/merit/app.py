@@ -11,7 +11,6 @@ import logging
 import os
 import random
 import signal
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -27,6 +26,7 @@ from merit.cluster.sweep import Sweep
 from merit.cluster.watches import Watched, Watches, watched
 from merit.cluster.workqueue import WorkQueue
 from merit.config import Config
+from merit.metrics.sources import Look
 from merit.probes import Calls, Health, Heart, Queue, application
 
 log = logging.getLogger(__name__)
@@ -55,9 +55,7 @@ class Reconciles(Protocol):
 class Looks(Protocol):
     """What of the metrics fleet the process needs."""
 
-    def needed(self) -> bool: ...
-    async def tick(self) -> None: ...
-    def available(self) -> tuple[bool, str, str]: ...
+    async def run(self, told: Callable[[Look], None]) -> None: ...
 
 
 Build = Callable[[Cluster, Cache, Recorder, Config], tuple[Reconciles, Looks]]
@@ -133,7 +131,7 @@ class Operator:
         log.info("leading", extra={"identity": self._options.identity})
         async with asyncio.TaskGroup() as group:
             group.create_task(self._queue.run())
-            group.create_task(self._tick())
+            group.create_task(self._fleet.run(self._looked))
             group.create_task(self._keep())
 
     async def _keep(self) -> None:
@@ -149,33 +147,17 @@ class Operator:
         await self._watches.ended.wait()
         raise Unfit("watching has ended")
 
-    async def _tick(self) -> None:
-        """Look at the fleet: often while somebody is exposed, else now and then."""
-        await asyncio.sleep(random.uniform(0.0, 1.0))
-        looked = float("-inf")
-        while True:
-            began = time.monotonic()
-            every = self._config.tick.fast if self._fleet.needed() else self._config.tick.live
-            if self._cache.keys() and began - looked >= every:
-                looked = began
-                await self._look()
-            # Once a second it is asked whether somebody has become exposed; that costs nothing.
-            left = every - (time.monotonic() - looked)
-            await asyncio.sleep(min(1.0, max(0.05, left)))
-
-    async def _look(self) -> None:
-        try:
-            await self._fleet.tick()
-        except Exception:
+    def _looked(self, look: Look) -> None:
+        """A look at a metrics source is over: whom it told of is looked at anew."""
+        if look.reason:
             self._calls.prometheus_errors += 1
-            log.exception("looking at the fleet failed")
-        else:
-            there, reason, message = self._fleet.available()
-            if not there:
-                self._calls.prometheus_errors += 1
-                log.warning("no measurements: %s", message, extra={"reason": reason})
+            log.warning(
+                "no measurements from %s: %s",
+                look.source, look.message, extra={"reason": look.reason},
+            )  # fmt: skip
         for key in filter(self._reconciler.wants_sample, self._cache.keys()):
-            self._queue.add(key)
+            if look.names is None or key in look.names:
+                self._queue.add(key)
 
     async def _leave(self, working: asyncio.Task[None]) -> None:
         """Take no more keys, wait a second, cancel, give the Lease back."""

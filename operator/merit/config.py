@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from merit.api.base import Model
@@ -41,12 +48,21 @@ class PrometheusServer(_Part):
     timeout: Seconds = 5.0
 
 
+LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,63}$")]
+
+
 class Source(_Part):
-    """Where measurements come from: a server, a preset, and which scrape targets may speak."""
+    """Where measurements come from: a server, a preset, and which scrape targets may speak.
+
+    `server`, `server_matchers`: the preset and targets of the model servers' own series, pod by
+    pod. `namespaces`: whose objects may use it.
+    """
 
     prometheus: PrometheusServer
     preset: str
-    matchers: dict[str, str] = Field(default_factory=dict)
+    matchers: dict[LabelName, str] = Field(default_factory=dict)
+    server: str = ""
+    server_matchers: dict[LabelName, str] = Field(default_factory=dict)
     namespaces: tuple[str, ...] = ("*",)
 
     def may_be_used_in(self, namespace: str) -> bool:
@@ -139,6 +155,12 @@ class Config(_Part):
     pods: Pods = Pods()
     tick: Tick = Tick()
     log: Log = Log()
+    _folder: Path | None = PrivateAttr(default=None)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the file lies, and presets of one's own beside it."""
+        return self._folder
 
     def constants(self) -> Constants:
         """The constants of judgement in force."""
@@ -182,7 +204,9 @@ def load(path: Path | str) -> Config:
     if not isinstance(raw, dict):
         raise ValueError(f"{path} must hold a mapping, as `watch: {{namespaces: []}}`.")
     try:
-        return Config.model_validate(raw)
+        config = Config.model_validate(raw)
+        config._folder = Path(path).parent
+        return config
     except ValidationError as error:
         raise ValueError(f"{path}: {_sentence(error)}") from error
 

@@ -32,14 +32,8 @@ class Tells:
 class Blind:
     """A fleet that never looks."""
 
-    def needed(self) -> bool:
-        return False
-
-    async def tick(self) -> None:
-        return None
-
-    def available(self) -> tuple[bool, str, str]:
-        return True, "", ""
+    async def run(self, told: object) -> None:
+        await asyncio.Event().wait()
 
 
 def build(

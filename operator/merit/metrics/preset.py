@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
@@ -211,6 +212,17 @@ def load_preset(name: str = "contour-envoy") -> Preset:
     if not path.is_file():
         raise ValueError(f"there is no preset {name!r}; there are {', '.join(preset_names())}")
     return parse_preset(path.read_text(encoding="utf-8"))
+
+
+def find_preset(name: str, folder: Path | None) -> Preset:
+    """A preset of that name from the package, or from `<name>.yaml` beside the configuration."""
+    own = folder / f"{name}.yaml" if folder and name not in preset_names() else None
+    if own is None or not re.match(r"^[a-z0-9-]{1,63}$", name) or not own.is_file():
+        return load_preset(name)
+    try:
+        return parse_preset(own.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{own.name}: {error}") from error
 
 
 def preset_names() -> tuple[str, ...]:

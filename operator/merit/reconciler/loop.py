@@ -41,6 +41,7 @@ class Reconciler:
         now: Callable[[], float],
     ) -> None:
         self._cluster, self._cache, self._recorder, self._now = cluster, cache, recorder, now
+        self._config = config
         self._gatherer = Gatherer(cluster, cache, fleet, config)
         self._memories: dict[str, Memory] = {}
         self._urgent: set[Key] = set()
@@ -58,14 +59,18 @@ class Reconciler:
         status = read_status(obj.get("status") or {})
         return status.stable is not None
 
-    def exposed(self) -> bool:
-        """Whether any object has a candidate with traffic, or on its way to it."""
+    def exposed(self) -> dict[str, frozenset[Key]]:
+        """Whose candidate has traffic, or is on its way to it, by metrics source."""
+        found: dict[str, set[Key]] = {}
         for key in sorted(self._cache.keys()):
             obj = self._cache.get(KIND, key.namespace, key.name) or {}
             candidate = (obj.get("status") or {}).get("candidate") or {}
             if candidate.get("stage") in ("Rollout", "Holdback", "Withdrawn"):
-                return True
-        return False
+                named = ((obj.get("spec") or {}).get("monitoring") or {}).get("source")
+                source = self._config.source(key.namespace, named)
+                if source is not None:
+                    found.setdefault(source[0], set()).add(key)
+        return {source: frozenset(keys) for source, keys in found.items()}
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass. Returns seconds until the next is due, None if only an event can matter.

@@ -1,0 +1,175 @@
+"""All metrics sources at work: each with its own client and rhythm, so none delays another."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from merit.evidence.counts import NoSample, Sample
+from merit.metrics.arms import FleetArms
+from merit.metrics.fleet import Fleet
+from merit.metrics.pods import Dispersion, Pods
+from merit.metrics.preset import Name
+from merit.policy.observed import Figure
+
+log = logging.getLogger("merit.metrics")
+CHECK = 1.0  # seconds between two questions whether somebody has become exposed; they cost nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at one source brought. `names`: whom it told of, None for everybody.
+
+    `reason` is empty if it was answered.
+    """
+
+    source: str
+    names: frozenset[Name] | None
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One source: the fleet that verdicts rest on, and the servers' own series, if it has any."""
+
+    fleet: Fleet
+    pods: Pods | None = None
+
+
+class Sources:
+    """Every source by name; `default` is meant where nobody names one.
+
+    `fast`, `live`: seconds between two looks at the exposed objects, and at everybody. `exposed`:
+    whose candidates have traffic, by source. `empty`: nobody is there to be looked at.
+    """
+
+    def __init__(
+        self, views: Mapping[str, View], *, default: str, fast: float, live: float
+    ) -> None:
+        self._views, self._default, self._fast, self._live = views, default, fast, live
+        self.exposed: Callable[[], Mapping[str, frozenset[Name]]] = dict
+        self.empty: Callable[[], bool] = lambda: False
+
+    async def run(self, told: Callable[[Look], None]) -> None:
+        """Look at every source, for ever; `told` hears of each look. Ends only by cancellation."""
+        async with asyncio.TaskGroup() as group:
+            for name, view in self._views.items():
+                group.create_task(self._repeat(name, self._live, self._everybody(name, view), told))
+                group.create_task(self._repeat(name, self._fast, self._exposed(name, view), told))
+            if not self._views:
+                await asyncio.Event().wait()
+
+    def _everybody(self, name: str, view: View) -> Callable[[], Awaitable[Look | None]]:
+        async def look() -> Look | None:
+            await view.fleet.tick()
+            return _look(name, None, view.fleet)
+
+        return look
+
+    def _exposed(self, name: str, view: View) -> Callable[[], Awaitable[Look | None]]:
+        async def look() -> Look | None:
+            names = self.exposed().get(name, frozenset())
+            if not names:
+                return None
+            await view.fleet.tick(names)
+            if view.pods is not None:
+                await view.pods.measure(time.monotonic())
+            return _look(name, names, view.fleet)
+
+        return look
+
+    async def _repeat(
+        self,
+        name: str,
+        every: float,
+        look: Callable[[], Awaitable[Look | None]],
+        told: Callable[[Look], None],
+    ) -> None:
+        """Every so many seconds; a look that had nobody to look at is tried again at once."""
+        await asyncio.sleep(random.uniform(0.0, min(1.0, every)))
+        while True:
+            began = time.monotonic()
+            looked: Look | None = None
+            if not self.empty():
+                try:
+                    looked = await look()
+                except Exception as error:
+                    log.exception("looking at source %s failed", name)
+                    looked = Look(name, frozenset(), "MetricsLost", type(error).__name__)
+            if looked is not None:
+                told(looked)
+            left = (every if looked is not None else CHECK) - (time.monotonic() - began)
+            await asyncio.sleep(max(0.05, left))
+
+    def available(self) -> tuple[bool, str, str]:
+        """Whether the default source was answered last; else why not."""
+        view = self._views.get(self._default)
+        if view is None:
+            return True, "NoSource", "no metrics source is configured"
+        return view.fleet.available()
+
+    def sample(self, arms: FleetArms) -> Sample | NoSample:
+        """As `Fleet.sample`, of the source that `arms` names."""
+        view = self._view(arms.source)
+        if view is None:
+            return NoSample("NoSource", "the operator's configuration has no metrics source for it")
+        return view.fleet.sample(arms)
+
+    def display(
+        self,
+        namespace: str,
+        name: str,
+        short: str,
+        port: int,
+        edges: Mapping[str, float | None],
+        *,
+        source: str = "",
+    ) -> dict[str, Figure]:
+        """As `Fleet.display`."""
+        view = self._view(source)
+        return view.fleet.display(namespace, name, short, port, edges) if view else {}
+
+    def idle(self, namespace: str, name: str, short: str, port: int, *, source: str = "") -> bool:
+        """As `Fleet.idle`; unknown is not idle."""
+        view = self._view(source)
+        return view.fleet.idle(namespace, name, short, port) if view else False
+
+    def warnings(
+        self, edges: Mapping[str, float | None], *, source: str = ""
+    ) -> tuple[tuple[str, str], ...]:
+        """As `Fleet.warnings`."""
+        view = self._view(source)
+        return view.fleet.warnings(edges) if view else ()
+
+    def dispersion(
+        self,
+        namespace: str,
+        name: str,
+        short: str,
+        edges: Mapping[str, float | None],
+        *,
+        source: str = "",
+    ) -> Dispersion | None:
+        """As `Pods.dispersion`; nothing is known where the servers are not read."""
+        view = self._view(source)
+        if view is None or view.pods is None:
+            return Dispersion()
+        return view.pods.dispersion(namespace, name, short, edges, time.monotonic())
+
+    def per_pod(self, source: str) -> bool:
+        """Whether this source reads the servers' own series."""
+        view = self._view(source)
+        return view is not None and view.pods is not None
+
+    def _view(self, source: str) -> View | None:
+        return self._views.get(source or self._default)
+
+
+def _look(name: str, names: frozenset[Name] | None, fleet: Fleet) -> Look:
+    well, reason, message = fleet.available()
+    return Look(name, names) if well else Look(name, names, reason, message)
