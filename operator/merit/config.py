@@ -11,7 +11,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PrivateAttr,
     ValidationError,
     model_validator,
 )
@@ -71,9 +70,13 @@ class Source(_Part):
 
 
 class Metrics(_Part):
-    """The sources by name, and the one that is meant where a resource names none."""
+    """The sources by name, and the one that is meant where a resource names none.
+
+    `presets`: of one's own, by name, in the words of the package's preset files.
+    """
 
     default: str = ""
+    presets: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sources: dict[str, Source] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -155,12 +158,6 @@ class Config(_Part):
     pods: Pods = Pods()
     tick: Tick = Tick()
     log: Log = Log()
-    _folder: Path | None = PrivateAttr(default=None)
-
-    @property
-    def folder(self) -> Path | None:
-        """Where the file lies, and presets of one's own beside it."""
-        return self._folder
 
     def constants(self) -> Constants:
         """The constants of judgement in force."""
@@ -204,9 +201,7 @@ def load(path: Path | str) -> Config:
     if not isinstance(raw, dict):
         raise ValueError(f"{path} must hold a mapping, as `watch: {{namespaces: []}}`.")
     try:
-        config = Config.model_validate(raw)
-        config._folder = Path(path).parent
-        return config
+        return Config.model_validate(raw)
     except ValidationError as error:
         raise ValueError(f"{path}: {_sentence(error)}") from error
 

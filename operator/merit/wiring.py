@@ -39,11 +39,11 @@ def _view(source: Source, config: Config) -> View:
         ca_file=server.ca_file,
         token_file=server.bearer_token_file,
     )
-    preset = find_preset(source.preset, config.folder)
+    preset = find_preset(source.preset, config.metrics.presets)
     fleet = Fleet(prometheus, preset, matchers=source.matchers, scrape=config.constants().scrape)
     pods = None
     if source.server:
-        servers = find_preset(source.server, config.folder)
+        servers = find_preset(source.server, config.metrics.presets)
         pods = Pods(prometheus, servers, matchers=source.server_matchers)
     elif preset.per_pod:
         pods = Pods(prometheus, preset, matchers=source.matchers)

@@ -111,7 +111,7 @@ class Fleet:
         return Sample(at=at, since=since, signals=signals)
 
     def display(
-        self, namespace: str, name: str, short: str, port: int, edges: Any, window: float = 60.0
+        self, namespace: str, name: str, short: str, port: int, edges: Any, *, source: str = ""
     ) -> dict[str, Figure]:
         """The last minute of one revision."""
         if not self.traffic.reachable:
@@ -120,11 +120,15 @@ class Fleet:
         counters = {"errors": self.traffic.failed, "latency/p99": self.traffic.slow}
         found = {}
         for name_ in edges:
-            counts = self._counts(short, counters[name_], at - window, at)
+            counts = self._counts(short, counters[name_], at - 60.0, at)
             if counts.n:
                 share = counts.bad / counts.n
                 found[name_] = Figure(share=share, n=int(counts.n), value=f"{share:.2%}")
         return found
+
+    def warnings(self, edges: Any, *, source: str = "") -> tuple[tuple[str, str], ...]:
+        """Every bound is a bucket edge here."""
+        return ()
 
     def _grid(self) -> float:
         return self.traffic.store.now() // SCRAPE * SCRAPE

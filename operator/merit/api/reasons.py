@@ -147,6 +147,7 @@ class Reason(StrEnum):
         "maxDuration has passed without proof",
         "send more traffic, or change onInconclusive",
     )
+    MEASURING = ("Measuring", "the dispersion of the stable revision's pods is being read", "")
     WITHDRAWN = (
         "Withdrawn",
         "the candidate has no traffic and is not rejected",
@@ -162,6 +163,26 @@ class Reason(StrEnum):
         "check the metrics source and its preset",
     )
     PARTIAL = ("Partial", "a part of the series is missing", "check the scrape targets")
+    LABELS_HIDDEN = (
+        "LabelsHidden",
+        "there are series, but no label that names a revision",
+        "set honor_labels, or relabel as the preset expects",
+    )
+    BUCKETS_TOO_COARSE = (
+        "BucketsTooCoarse",
+        "the bucket edges beside the bound lie far apart",
+        "move the bound onto an edge, or set finer buckets",
+    )
+    MEAN_ONLY = (
+        "MeanOnly",
+        "the source tells only a mean, which says nothing of percentiles",
+        "read latency at a gateway",
+    )
+    NO_SOURCE = (
+        "NoSource",
+        "no metrics source may be used here",
+        "add one to the operator's configuration, or open it to this namespace",
+    )
     UNOBSERVED = ("Unobserved", "metrics have not been asked for yet", "")
     # bad
     ERRORS_BREACHED = ("ErrorsBreached", "too many requests fail", "read the server's log")

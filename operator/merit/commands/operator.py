@@ -39,10 +39,14 @@ def run(chosen: argparse.Namespace) -> int:
     # Imported here, so that the other commands need neither kopf nor a second to start.
     from merit import app, logs
     from merit.config import load
+    from merit.metrics.preset import find_preset
     from merit.wiring import build
 
     try:
         config = load(chosen.config)
+        for source in config.metrics.sources.values():
+            for preset in filter(None, (source.preset, source.server)):
+                find_preset(preset, config.metrics.presets)
     except ValueError as error:
         print(f"merit: {error}", file=sys.stderr)
         return 1

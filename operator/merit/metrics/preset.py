@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
-from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
@@ -214,15 +213,9 @@ def load_preset(name: str = "contour-envoy") -> Preset:
     return parse_preset(path.read_text(encoding="utf-8"))
 
 
-def find_preset(name: str, folder: Path | None) -> Preset:
-    """A preset of that name from the package, or from `<name>.yaml` beside the configuration."""
-    own = folder / f"{name}.yaml" if folder and name not in preset_names() else None
-    if own is None or not re.match(r"^[a-z0-9-]{1,63}$", name) or not own.is_file():
-        return load_preset(name)
-    try:
-        return parse_preset(own.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{own.name}: {error}") from error
+def find_preset(name: str, own: Mapping[str, Mapping[str, Any]]) -> Preset:
+    """One of the operator's `own` presets, else of the package. ValueError, one sentence."""
+    return read_preset({"name": name, **own[name]}) if name in own else load_preset(name)
 
 
 def preset_names() -> tuple[str, ...]:
@@ -234,10 +227,18 @@ def preset_names() -> tuple[str, ...]:
 def parse_preset(text: str) -> Preset:
     """A preset from YAML. ValueError, one sentence."""
     try:
-        return Preset.model_validate(yaml.safe_load(text))
+        return read_preset(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise ValueError(f"preset: {str(error).splitlines()[0]}") from error
+
+
+def read_preset(raw: Any) -> Preset:
+    """A preset from its plain form. ValueError, one sentence."""
+    try:
+        return Preset.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ValueError(f"preset: {where}: {first['msg']}") from error
-    except (yaml.YAMLError, re.error) as error:
-        raise ValueError(f"preset: {str(error).splitlines()[0]}") from error
+    except re.error as error:
+        raise ValueError(f"preset: {error}") from error

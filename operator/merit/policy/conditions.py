@@ -15,6 +15,8 @@ from merit.policy.observed import Observed
 from merit.policy.records import lost_records
 from merit.policy.times import stamp
 
+WARNING = "; note: "  # before what is well known to be worth a look
+
 _STALLED_GATE = {
     "Evaluation": "EvaluationFailed",
     "Feasibility": "Infeasible",
@@ -156,12 +158,27 @@ def _metrics(seen: Observed, status: Status) -> Condition:
         return _c("MetricsAvailable", "False", seen.sample.reason, seen.sample.message)
     if seen.sample is None:
         old = status.condition("MetricsAvailable")
-        return old or _c("MetricsAvailable", "Unknown", "NotAsked", "nothing needed them yet")
-    said = seen.tuning.source
-    if not seen.tuning.per_pod:
-        patience = format_duration(seen.tuning.constants.patience_unmeasured)
-        said += f": no per-pod counts, so dispersion is taken as 3 and patience is {patience}"
-    return _c("MetricsAvailable", "True", "Fresh", said)
+        word, reason = (old.status, old.reason) if old else ("Unknown", "NotAsked")
+        said = old.message.partition(WARNING)[0] if old else "nothing needed them yet"
+        return _c("MetricsAvailable", word, reason, said + _warned(seen))
+    said = f"{seen.tuning.source}: {_dispersion(seen, status)}"
+    return _c("MetricsAvailable", "True", "Fresh", said + _warned(seen))
+
+
+def _warned(seen: Observed) -> str:
+    return "".join(f"{WARNING}{sentence}" for _, sentence in seen.warnings)
+
+
+def _dispersion(seen: Observed, status: Status) -> str:
+    """What limits how fast evidence may grow: the measured dispersion, or caution."""
+    patience = format_duration(seen.tuning.constants.patience_unmeasured)
+    known = status.analysis or {}
+    if known.get("measured"):
+        return f"dispersion {float(known['phi']):.1f}, measured on stable's pods"
+    why = "no per-pod counts"
+    if seen.tuning.per_pod:
+        why = "no history of two stable pods over an hour"
+    return f"{why}, so dispersion is taken as 3 and patience is {patience}"
 
 
 def _retry(entry: Rejection) -> str:

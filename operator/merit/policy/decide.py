@@ -12,7 +12,7 @@ from dataclasses import replace
 from merit.policy.accept import judge_anew, supersede, take_up
 from merit.policy.conditions import invalid
 from merit.policy.converge import converge, leaving_until
-from merit.policy.decision import Decision
+from merit.policy.decision import Decision, Note
 from merit.policy.down import candidate_is_down
 from merit.policy.evaluation import evaluate
 from merit.policy.feasibility import check_feasibility
@@ -61,6 +61,13 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+def warned(seen: Observed) -> tuple[Note, ...]:
+    """An Event for each bound that is no bucket edge, when it is first seen."""
+    old = seen.status.condition("MetricsAvailable")
+    before = old.message if old else ""
+    return tuple(Note(why, said, True) for why, said in seen.warnings if said not in before)
+
+
 def decide(seen: Observed, now: float) -> Decision:
     """What to do, from what is seen, at Unix time `now`."""
     answers = (answer for rule in RULES if (answer := rule(seen, now)) is not None)
@@ -68,6 +75,7 @@ def decide(seen: Observed, now: float) -> Decision:
     if seen.deleting:
         return decision
     status = present(seen, decision.status, now)
+    decision = replace(decision, notes=(*decision.notes, *warned(seen)))
     if decision.decisive_status:
         return replace(decision, status=status)
     actions = (*decision.actions, *converge(seen, decision.status, now))

@@ -22,6 +22,7 @@ from merit.cluster.client import Cluster
 from merit.config import Config
 from merit.evidence.counts import NoSample, Sample
 from merit.metrics.fleet import FleetArms
+from merit.metrics.pods import Dispersion
 from merit.policy.converge import ledger_content
 from merit.policy.evaluation import expected_job
 from merit.policy.observed import Accepted, Arm, Figure, Observed, Route, Tuning
@@ -53,7 +54,23 @@ class Looks(Protocol):
         short: str,
         port: int,
         edges: Mapping[str, float | None],
+        *,
+        source: str = "",
     ) -> dict[str, Figure]: ...
+
+    def warnings(
+        self, edges: Mapping[str, float | None], *, source: str = ""
+    ) -> tuple[tuple[str, str], ...]: ...
+
+    def dispersion(
+        self,
+        namespace: str,
+        name: str,
+        short: str,
+        edges: Mapping[str, float | None],
+        *,
+        source: str = "",
+    ) -> Dispersion | None: ...
 
 
 class Gatherer:
@@ -129,7 +146,34 @@ class Gatherer:
                 run = job_facts(job, self._cache.get("Job", key.namespace, job), fresh)
         sample = self._sample(key, seen)
         figures = self._figures(key, seen)
-        return replace(seen, job=run, sample=sample, figures=figures)
+        return replace(
+            seen,
+            job=run,
+            sample=sample,
+            figures=figures,
+            dispersion=self._dispersion(key, seen),
+            warnings=self._warnings(seen),
+        )
+
+    def _dispersion(self, key: Key, seen: Observed) -> Mapping[str, float] | None:
+        """Of the stable revision's pods; asked for only until the rollout's evidence begins."""
+        candidate, stable = seen.status.candidate, seen.status.stable
+        if not seen.tuning.per_pod or candidate is None or stable is None or seen.status.analysis:
+            return None
+        if candidate.stage != "Rollout":
+            return None
+        accepted = seen.accepted.get(f"{candidate.short}-{candidate.policy}")
+        edges = {s.name: s.bound for s in declared(accepted.spec)} if accepted else {}
+        found = self._fleet.dispersion(
+            key.namespace, key.name, stable.short, edges, source=seen.tuning.source
+        )
+        return None if found is None else found.phi
+
+    def _warnings(self, seen: Observed) -> tuple[tuple[str, str], ...]:
+        if not isinstance(seen.spec, Spec) or not seen.tuning.source:
+            return ()
+        edges = {s.name: s.bound for s in declared(seen.spec)}
+        return self._fleet.warnings(edges, source=seen.tuning.source)
 
     def _sample(self, key: Key, seen: Observed) -> Sample | NoSample | None:
         candidate, stable = seen.status.candidate, seen.status.stable
@@ -148,6 +192,7 @@ class Gatherer:
         arms = fleet_arms(key, accepted.spec, candidate.short, stable.short, since, began)
         if serving is not None:
             arms = replace(arms, stable_port=serving.spec.serving.port)
+        arms = replace(arms, source=seen.tuning.source)
         return self._fleet.sample(arms)
 
     def _figures(self, key: Key, seen: Observed) -> dict[str, Figure]:
@@ -159,13 +204,17 @@ class Gatherer:
             return {}
         edges = {signal.name: signal.bound for signal in declared(accepted.spec)}
         port = accepted.spec.serving.port
-        return self._fleet.display(key.namespace, key.name, stable.short, port, edges)
+        source = seen.tuning.source
+        return self._fleet.display(
+            key.namespace, key.name, stable.short, port, edges, source=source
+        )
 
     def _tuning(self, namespace: str, spec: Spec | Invalid) -> Tuning:
         named = spec.monitoring.source if isinstance(spec, Spec) and spec.monitoring else None
         source = self._config.source(namespace, named)
         return Tuning(
             source=source[0] if source else "",
+            per_pod=source is not None and bool(source[1].server),
             tick=self._config.tick.fast,
             live_tick=self._config.tick.live,
             constants=self._config.constants(),
