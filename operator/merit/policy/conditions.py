@@ -172,9 +172,14 @@ def _warned(seen: Observed) -> str:
 def _dispersion(seen: Observed, status: Status) -> str:
     """What limits how fast evidence may grow: the measured dispersion, or caution."""
     patience = format_duration(seen.tuning.constants.patience_unmeasured)
-    known = status.analysis or {}
-    if known.get("measured"):
-        return f"dispersion {float(known['phi']):.1f}, measured on stable's pods"
+    cautious = seen.tuning.constants.patience_unmeasured
+    told = [
+        f"{signal['phi']} for {signal['name']}"
+        for signal in (status.analysis or {}).get("signals", ())
+        if float(signal.get("patience", cautious)) < cautious
+    ]
+    if told:
+        return f"dispersion {', '.join(told)}, measured on stable's pods"
     why = "no per-pod counts"
     if seen.tuning.per_pod:
         why = "no history of two stable pods over an hour"

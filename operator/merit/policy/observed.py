@@ -120,9 +120,8 @@ class Observed:
     `dispersion` is phi per signal, as far as stable's own pods tell it, read before a rollout;
     `idle` tells for each leaving arm whether the gateway sends it nothing any more;
     `pin_is_ours`: field manager `merit` applied it; `pin_is_foreign`: another applier owns it.
-    `dispersion`: phi by signal of the stable revision's pods, read before a rollout's first step;
-    None while it is being read. `warnings`: reason and sentence for each bound that is no bucket
-    edge. `refused` is the API server's own sentence about a child, from a strict dry-run.
+    `measuring` while that is being read. `warnings`: reason and sentence for each bound that is no
+    bucket edge. `refused` is the API server's own sentence about a child, from a strict dry-run.
     """
 
     name: str
@@ -152,6 +151,6 @@ class Observed:
     conflict: str = ""
     jobs: tuple[str, ...] = ()
     figures: Mapping[str, Figure] = field(default_factory=dict)
-    dispersion: Mapping[str, float] | None = None
+    measuring: bool = False
     warnings: tuple[tuple[str, str], ...] = ()
     tuning: Tuning = Tuning()

@@ -49,7 +49,7 @@ def _enter(case: Case, now: float) -> Decision:
         return promote(case, "first deployment: nothing to compare with", now)
     if isinstance(seen.sample, NoSample) or seen.sample is None:
         return no_data(case, seen.sample, now)
-    if seen.tuning.per_pod and seen.dispersion is None:
+    if seen.measuring:
         why = "how bursty stable's errors are is being read"
         return hold(case, Verdict("Undecided", "Measuring", why), now)
     step = first_step(case.ladder, case.known.rps, case.known.explicit_steps)

@@ -146,22 +146,24 @@ class Gatherer:
                 run = job_facts(job, self._cache.get("Job", key.namespace, job), fresh)
         sample = self._sample(key, seen)
         figures = self._figures(key, seen)
+        phi = self._dispersion(key, seen)
         return replace(
             seen,
             job=run,
             sample=sample,
             figures=figures,
-            dispersion=self._dispersion(key, seen),
+            dispersion=phi or {},
+            measuring=phi is None,
             warnings=self._warnings(seen),
         )
 
     def _dispersion(self, key: Key, seen: Observed) -> Mapping[str, float] | None:
-        """Of the stable revision's pods; asked for only until the rollout's evidence begins."""
+        """Of the stable revision's pods, until the rollout's evidence begins; None: being read."""
         candidate, stable = seen.status.candidate, seen.status.stable
         if not seen.tuning.per_pod or candidate is None or stable is None or seen.status.analysis:
-            return None
+            return {}
         if candidate.stage != "Rollout":
-            return None
+            return {}
         accepted = seen.accepted.get(f"{candidate.short}-{candidate.policy}")
         edges = {s.name: s.bound for s in declared(accepted.spec)} if accepted else {}
         found = self._fleet.dispersion(
