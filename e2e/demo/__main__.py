@@ -10,8 +10,9 @@ from e2e.cluster.paths import ClusterError
 from e2e.cluster.provider import chosen
 from e2e.demo import client, scenes
 from e2e.demo.kubectl import DemoError
+from e2e.demo.model import NAMESPACE, example
 from e2e.demo.setting import SCRAPE, Setting
-from e2e.demo.story import NAMESPACE, Story, example
+from e2e.demo.story import Story
 from e2e.demo.words import heading, say, waiting_times
 
 

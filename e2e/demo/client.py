@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from e2e.demo.kubectl import DemoError, Kubectl, wait_for
+from e2e.demo.model import HOST, NAMESPACE
 
 MANIFEST = Path(__file__).parents[1] / "traffic" / "traffic.yaml"
 SETTLED = 200  # answers: five seconds of the demo's traffic
 TRIES = 6
+RATE = 40  # requests per second that the manifest asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,15 @@ class Client:
         self._namespace = namespace
         self._seen = 0
 
-    def start(self, manifest: str) -> Answers:
-        """Start the traffic and wait until it flows without a failure."""
+    def start(self, manifest: str, *, host: str = HOST, rate: int = RATE) -> Answers:
+        """Start the traffic and wait until it flows without a failure.
+
+        `manifest`: e2e/traffic/traffic.yaml; `host`: asked for; `rate`: requests per second.
+        """
+        manifest = manifest.replace(f"namespace: {NAMESPACE}\n", f"namespace: {self._namespace}\n")
+        manifest = manifest.replace(f"name: {NAMESPACE}\n", f"name: {self._namespace}\n")
+        manifest = manifest.replace(f"--host={HOST}", f"--host={host}")
+        manifest = manifest.replace(f"--rate={RATE}", f"--rate={rate}")
         self._kubectl("apply", "-f", "-", given=manifest)
         first = wait_for("an answer to the client", 120, self._read)
         for _ in range(TRIES):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from e2e.demo.client import Answers, Client
 from e2e.demo.kubectl import DemoError
-from e2e.demo.story import Object, Story, condition, example
+from e2e.demo.model import Object, condition, example, phase, stable
+from e2e.demo.story import Story
 from e2e.demo.words import told
 
 # Seconds. Long beside what is usual: a deadline is for what will not come any more.
@@ -13,16 +14,8 @@ LOOKS = 15  # seconds of looking on after a second apply: three of the operator'
 AFTERWARDS = 400  # answers: what traffic does after a decision belongs to the decision
 
 
-def _phase(seen: Object) -> str:
-    return str(seen["status"].get("phase", ""))
-
-
-def _stable(seen: Object) -> str:
-    return str(seen["status"].get("stable", {}).get("version", ""))
-
-
 def _refused(seen: Object) -> bool:
-    return _phase(seen) in ("Invalid", "Rejected", "RolledBack", "Withdrawn")
+    return phase(seen) in ("Invalid", "Rejected", "RolledBack", "Withdrawn")
 
 
 def serve(story: Story) -> None:
@@ -32,8 +25,8 @@ def serve(story: Story) -> None:
         "version good serving",
         SERVING,
         lambda seen: (
-            _stable(seen) == "good"
-            and _phase(seen) == "Live"
+            stable(seen) == "good"
+            and phase(seen) == "Live"
             and condition(seen, "Available").get("status") == "True"
             and condition(seen, "TrafficShifted").get("status") == "True"
         ),
@@ -49,7 +42,7 @@ def promote(story: Story, client: Client) -> None:
     story.until(
         "the promotion of version better",
         PROMOTED,
-        lambda seen: _stable(seen) == "better" and _phase(seen) == "Live",
+        lambda seen: stable(seen) == "better" and phase(seen) == "Live",
         _refused,
     )
     after = client.after(client.now(), AFTERWARDS)
@@ -65,15 +58,15 @@ def promote(story: Story, client: Client) -> None:
 
 def refuse(story: Story, client: Client) -> None:
     """An inaccurate one fails at the gate and never meets a customer."""
-    stable = _stable(story.seen())
+    serving = stable(story.seen())
     story.apply("inaccurate")
     seen = story.until(
         "the rejection of version inaccurate",
         REJECTED,
-        lambda seen: _phase(seen) == "Rejected",
+        lambda seen: phase(seen) == "Rejected",
         lambda seen: (
-            _phase(seen) in ("Invalid", "RolledBack")
-            or _stable(seen) != stable
+            phase(seen) in ("Invalid", "RolledBack")
+            or stable(seen) != serving
             or seen["status"].get("candidate", {}).get("weight", 0) > 0
         ),
     )
@@ -89,19 +82,17 @@ def refuse(story: Story, client: Client) -> None:
 
 def roll_back(story: Story, client: Client) -> None:
     """A failing one passes its evaluation, fails on live inputs, and loses its traffic."""
-    stable, before = _stable(story.seen()), client.now()
+    serving, before = stable(story.seen()), client.now()
     story.apply("failing")
     seen = story.until(
         "the rollback of version failing",
         ROLLED_BACK,
         lambda seen: (
-            _phase(seen) == "RolledBack"
+            phase(seen) == "RolledBack"
             and condition(seen, "Stalled").get("reason") == "RolledBack"
             and "rollback" in seen["spec"]
         ),
-        lambda seen: (
-            _phase(seen) in ("Invalid", "Rejected", "Withdrawn") or _stable(seen) != stable
-        ),
+        lambda seen: phase(seen) in ("Invalid", "Rejected", "Withdrawn") or stable(seen) != serving,
     )
     _recorded(seen)
     settled = client.after(client.now(), AFTERWARDS)
@@ -112,7 +103,7 @@ def roll_back(story: Story, client: Client) -> None:
             f"{later.last_error!r}"
         )
     _count(before, settled)
-    told(f"{stable} serves everything again: {AFTERWARDS} more requests, 0 failed")
+    told(f"{serving} serves everything again: {AFTERWARDS} more requests, 0 failed")
     story.starts_nothing("failing", LOOKS)
     told("applied again: no new Job, no new canary")
 

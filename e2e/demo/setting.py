@@ -14,7 +14,7 @@ from e2e.cluster.local import LocalCluster
 from e2e.cluster.provider import Cluster
 from e2e.dataplane.apply import apply as apply_data_plane
 from e2e.demo.kubectl import DemoError, Kubectl
-from e2e.demo.story import NAME, NAMESPACE
+from e2e.demo.model import NAME, NAMESPACE
 from e2e.images.build import image, names
 
 CHART = Path(__file__).parents[2] / "charts" / "merit"
@@ -26,25 +26,25 @@ class Setting:
     """Brings up what the demo plays on. `left` says what is running, for whoever stops early."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+        self.on = cluster
         self._images: dict[str, str] = {}
         self.left: list[str] = []
         self.kubectl = Kubectl(["kubectl"])
 
     def cluster(self) -> None:
         """The cluster, and the kubectl that speaks to it."""
-        if isinstance(self._cluster, LocalCluster):
+        if isinstance(self.on, LocalCluster):
             # From here on parts of it may run, also when it is stopped half-way.
-            self.left.append(f"the bundled cluster {self._cluster.names.n}")
-        self._cluster.up()
-        own = None if isinstance(self._cluster, LocalCluster) else shutil.which("kubectl")
+            self.left.append(f"the bundled cluster {self.on.names.n}")
+        self.on.up()
+        own = None if isinstance(self.on, LocalCluster) else shutil.which("kubectl")
         program = own or str(build.component("kubectl"))
-        self.kubectl = Kubectl([program, "--kubeconfig", str(self._cluster.kubeconfig())])
+        self.kubectl = Kubectl([program, "--kubeconfig", str(self.on.kubeconfig())])
 
     def images(self) -> None:
         """Every image, built if it is missing, and where the cluster finds it."""
         archives = [image(name)[1] for name in names()]
-        self._images = self._cluster.load_images(archives)
+        self._images = self.on.load_images(archives)
 
     def data_plane(self) -> None:
         """Gateway, Envoy and Prometheus."""
@@ -63,7 +63,7 @@ class Setting:
             done = subprocess.run(
                 [
                     *(str(build.binary("helm")), "upgrade", "--install", "merit", str(CHART)),
-                    *("--kubeconfig", str(self._cluster.kubeconfig())),
+                    *("--kubeconfig", str(self.on.kubeconfig())),
                     *("--namespace", OPERATOR_NAMESPACE, "--create-namespace"),
                     *("--values", values.name, "--wait", "--timeout", "180s"),
                 ],
@@ -97,8 +97,8 @@ class Setting:
     def ending(self) -> tuple[str, str]:
         """Two commands to copy: how to look around, how to take it down."""
         look = f"-n {NAMESPACE} describe mdep {NAME}"
-        if isinstance(self._cluster, LocalCluster):
-            n = self._cluster.names.n
+        if isinstance(self.on, LocalCluster):
+            n = self.on.names.n
             number = "" if n == 1 else f"MERIT_N={n} "
             return f'{number}make cluster-kubectl ARGS="{look}"', f"{number}make cluster-down"
         return (

@@ -1,0 +1,1 @@
+"""What must hold with real pods, a real gateway and a real Prometheus: `make e2e`."""
