@@ -82,6 +82,7 @@ def full() -> dict[str, Any]:
             }
         ],
         "rollout.steps": [1, 5, 25, 50],
+        "rollout.approvals": [50],
         "rollout.confidence": "99%",
         "rollout.blastRadius": "0.5%",
         "rollout.minDuration": "20s",

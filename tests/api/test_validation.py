@@ -40,6 +40,7 @@ def test_every_default_is_in_force_and_shown() -> None:
     assert effective(spec, source="contour").to_status() == {
         "source": "contour",
         "steps": [1, 5, 10, 25, 50],
+        "approvals": [],
         "confidence": "99%",
         "blastRadius": "1%",
         "minDuration": "5m",

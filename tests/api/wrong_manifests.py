@@ -82,6 +82,24 @@ WRONG = [
         "99%",
     ),
     Wrong("steps that fall", put("spec.rollout.steps", [5, 1]), "spec.rollout.steps", "increase"),
+    Wrong(
+        "an approval that is no step",
+        put("spec.rollout.approvals", [30]),
+        "spec.rollout.approvals",
+        "1, 5, 10, 25, 50",
+    ),
+    Wrong(
+        "an approval that is none of the declared steps",
+        put("spec.rollout.approvals", [25], put("spec.rollout.steps", [10, 50])),
+        "spec.rollout.approvals",
+        "10, 50",
+    ),
+    Wrong(
+        "approvals that fall",
+        put("spec.rollout.approvals", [50, 25]),
+        "spec.rollout.approvals",
+        "increase",
+    ),
     Wrong("steps that stay", put("spec.rollout.steps", [5, 5]), "spec.rollout.steps", "increase"),
     Wrong("a step above 100", put("spec.rollout.steps", [1, 101]), "spec.rollout.steps", "100"),
     Wrong(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+from merit.api.hashing import identify
 from tests.world.manifests import manifest
+from tests.world.merge import cloned
 from tests.world.world import Step, World
 
 USER = "kustomize-controller"
@@ -50,6 +53,11 @@ def rolled_back(world: World) -> bool:
     )
 
 
+def taken_back(world: World) -> bool:
+    """The first version has all traffic again, and the pin says so."""
+    return world.weights == {"good": 100} and "rollback" in world.mdep["spec"]
+
+
 def exposed(version: str) -> Callable[[World], bool]:
     """That version has some traffic, but not all."""
     return lambda world: 0 < world.weights.get(version, 0) < 100
@@ -57,7 +65,7 @@ def exposed(version: str) -> Callable[[World], bool]:
 
 def condemned(world: World) -> bool:
     """The verdict is on record, and nothing else has happened yet."""
-    return any(entry["version"] == "failing" for entry in world.status.get("rejected", []))
+    return any(entry.get("version") == "failing" for entry in world.status.get("rejected", []))
 
 
 def wait(until: Callable[[World], bool]) -> Step:
@@ -68,6 +76,58 @@ def wait(until: Callable[[World], bool]) -> Step:
 def known(*steps: Step) -> tuple[Step, ...]:
     """Steps that another scenario explores."""
     return tuple(replace(step, known=True) for step in steps)
+
+
+def token(verb: str, value: str, until: Callable[[World], bool], **more: Any) -> Step:
+    """Somebody annotates the object. "CANDIDATE", "DECLARED" stand for those 8 characters."""
+
+    def do(world: World) -> None:
+        annotate(world, verb, value)
+
+    return Step(do, until, name=f"{verb}={value}", **more)
+
+
+def annotate(world: World, verb: str, value: str | None, by: str = "kubectl-annotate") -> None:
+    """The annotation is set, or taken away."""
+    if value is not None:
+        shorts = {"CANDIDATE": (world.status.get("candidate") or {}).get("short", "")}
+        shorts["DECLARED"] = identify(world.mdep["spec"]).short
+        for word, short in shorts.items():
+            value = value.replace(word, short)
+    body = {"metadata": {"annotations": {f"merit.dev/{verb}": value}}}
+    world.store.patch(("ModelDeployment", *world.key), body, by)
+
+
+def handled(verb: str) -> Callable[[World], bool]:
+    """The token that stands there now is acknowledged."""
+
+    def is_handled(world: World) -> bool:
+        value = world.mdep["metadata"].get("annotations", {}).get(f"merit.dev/{verb}")
+        return value is not None and world.status.get("lastHandled", {}).get(verb) == value
+
+    return is_handled
+
+
+def change(path: str, value: Any, until: Callable[[World], bool], hold: float = 0.0) -> Step:
+    """Git declares another value at the dotted path below spec; the rest stays as it stands."""
+
+    def do(world: World) -> None:
+        obj = {k: world.mdep[k] for k in ("apiVersion", "kind")}
+        spec = cloned({k: v for k, v in world.mdep["spec"].items() if k != "rollback"})
+        *parents, last = path.split(".")
+        at = spec
+        for part in parents:
+            at = at.setdefault(part, {})
+        at[last] = value
+        name = {"name": world.key.name, "namespace": world.key.namespace}
+        world.store.apply(obj | {"metadata": name, "spec": spec}, USER)
+
+    return Step(do, until, hold=hold, name=f"{path}={value}")
+
+
+def weighs(version: str, weight: int) -> Callable[[World], bool]:
+    """That version has this share of the traffic."""
+    return lambda world: world.weights.get(version) == weight
 
 
 def delete() -> Step:
@@ -103,6 +163,12 @@ OVERTAKEN = (
     wait(live("better")),
 )
 DELETED = (*known(*FIRST), apply("better", exposed("better")), delete())
+ABORTED = (
+    *known(*FIRST, apply("better", exposed("better"))),
+    token("abort", "now", taken_back),
+    token("retry", "DECLARED", exposed("better")),
+)
+BY_HAND = (*known(*PROMOTED), token("rollback", "INC-1", taken_back))
 
 ALL = {
     "a first version serves": FIRST,
@@ -112,4 +178,6 @@ ALL = {
     "A, then B, then A again in mid-canary": BACK_AND_FORTH,
     "C is declared while B rolls back": OVERTAKEN,
     "deleted in mid-canary": DELETED,
+    "aborted by hand, and tried again": ABORTED,
+    "rolled back by hand from live": BY_HAND,
 }

@@ -48,6 +48,13 @@ RULES: tuple[tuple[str, str, str], ...] = (
         "set min to at most max",
     ),
     ("rollout.steps", _ORDER.format("self"), "let the steps increase, as [1, 5, 25, 50]"),
+    ("rollout.approvals", _ORDER.format("self"), "let the approvals increase, as [25, 50]"),
+    (
+        "rollout",
+        "!has(self.approvals) || self.approvals.all(a,"
+        " has(self.steps) ? a in self.steps : a in [1, 5, 10, 25, 50])",
+        "spec.rollout.approvals: use only steps (default: 1, 5, 10, 25, 50)",
+    ),
     (
         "rollout",
         "duration(has(self.minDuration) ? self.minDuration : '5m')"

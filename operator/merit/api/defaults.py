@@ -28,6 +28,7 @@ class Effective:
     source: str
     steps: tuple[int, ...]
     explicit_steps: bool
+    approvals: tuple[int, ...]
     confidence: float
     blast_radius: float
     min_duration: float
@@ -45,6 +46,7 @@ class Effective:
         shown: dict[str, Any] = {
             "source": self.source,
             "steps": list(self.steps),
+            "approvals": list(self.approvals),
             "confidence": format_share(self.confidence),
             "blastRadius": format_share(self.blast_radius),
             "minDuration": format_duration(self.min_duration),
@@ -69,6 +71,7 @@ def effective(spec: Spec, *, source: str = "") -> Effective:
         source=spec.monitoring.source if spec.monitoring else source,
         steps=rollout.steps or STEPS,
         explicit_steps=rollout.steps is not None,
+        approvals=rollout.approvals or (),
         confidence=_or(rollout.confidence, CONFIDENCE),
         blast_radius=_or(rollout.blast_radius, BLAST_RADIUS),
         min_duration=_or(rollout.min_duration, MIN_DURATION),

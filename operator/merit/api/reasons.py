@@ -50,6 +50,24 @@ class Reason(StrEnum):
         "spec.paused holds every step forward; safety still acts",
         "set spec.paused to false",
     )
+    APPROVED = ("Approved", "a person has said yes to the next step", "")
+    AWAITING_APPROVAL = (
+        "AwaitingApproval",
+        "the next step is entered once a person has said yes",
+        "kubectl merit approve NAME",
+    )
+    ABORTED = ("Aborted", "a person stopped it", "declare new content, or kubectl merit retry NAME")
+    ROLLED_BACK_BY_HAND = (
+        "RolledBackByHand",
+        "a person took it back",
+        "declare new content, or kubectl merit retry NAME",
+    )
+    RETRIED = ("Retried", "a person asked for it to run again", "")
+    TOKEN_IGNORED = (
+        "TokenIgnored",
+        "a token did not fit what is on its way, and will not work later either",
+        "read why in the message, and set a new value",
+    )
     RESTORED = ("Restored", "the ledger says that this content was promoted before", "")
     # evaluation
     EVALUATION_RUNNING = ("EvaluationRunning", "the evaluator is running", "")
@@ -126,6 +144,11 @@ class Reason(StrEnum):
         "wait, or send more traffic",
     )
     DWELL = ("Dwell", "the step has not lasted long enough", "")
+    WAITING_FOR_PODS = (
+        "WaitingForPods",
+        "there are too few ready pods for the next share of traffic",
+        "look at the pods",
+    )
     WARMING_UP = ("WarmingUp", "the pods are fresh; their latency does not count yet", "")
     STARTING = ("Starting", "the pods are starting", "")
     STABLE_FAILING = (
@@ -226,6 +249,7 @@ class Reason(StrEnum):
     BREACHED = ("Breached", "a signal is outside its bars", "look at the named signal")
     EARNING = ("Earning", "trust is being earned", "")
     EARNED = ("Earned", "trust was earned", "")
+    ROLLING_BACK = ("RollingBack", "traffic goes back to the revision that was good", "")
     ROLLED_BACK = (
         "RolledBack",
         "the declared revision was bad; an earlier one serves",

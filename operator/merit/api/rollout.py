@@ -87,6 +87,13 @@ class Rollout(Model):
         description="Percent of traffic step by step, whole numbers that increase. "
         "Default: 1, 5, 10, 25, 50, entered where there is enough traffic to judge.",
     )
+    approvals: tuple[Step, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=16,
+        description="Steps that a person says yes to before they are entered, by the annotation "
+        "merit.dev/approve or kubectl merit approve. Each is one of the steps. Default: none.",
+    )
     confidence: Confidence | None = Field(
         default=None,
         description="1 minus the chance that a version no worse than stable is rolled back, over "

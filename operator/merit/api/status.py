@@ -47,11 +47,21 @@ class Candidate(Told):
     weight: int = Field(default=0, description="Percent of traffic that it is meant to have.")
     step: int = Field(default=0, description="Which step of the ladder, from 1; 0 before traffic.")
     attempt: int = Field(default=1, description="Which run of the stage's Job this is.")
+    retry: int = Field(default=0, description="How often people asked for it to run again.")
+    load: str = Field(
+        default="", description="Requests per second of all traffic when it first had a share."
+    )
+    approved: int = Field(default=0, description="Up to which weight a person has said yes.")
     since: str = Field(description="When this stage or step began.")
     rollout_since: str = Field(default="", description="When it first had traffic.")
     superseded: bool = Field(
         default=False, description="Newer content is declared; it only leaves."
     )
+
+    @property
+    def run(self) -> int:
+        """Which run of the stage's Job this is, over all retries: names its Job and its record."""
+        return self.retry * 100 + self.attempt
 
 
 class FlowStage(Told):
@@ -100,6 +110,7 @@ class Rejection(Told):
     at: str
     evidence: str = ""
     version: str = ""
+    retry: int = Field(default=0, description="How often it had been asked to run again before.")
 
 
 class Promotion(Told):
@@ -137,7 +148,12 @@ class Status(Told):
     decisions: tuple[DecisionLine, ...] = ()
     rejected: tuple[Rejection, ...] = ()
     promoted: tuple[Promotion, ...] = ()
-    last_handled: dict[str, str] = Field(default_factory=dict)
+    last_handled: dict[str, str] = Field(
+        default_factory=dict, description="Of every token (merit.dev/VERB) the value handled last."
+    )
+    handled: tuple[str, ...] = Field(
+        default=(), description="Hashes of the tokens handled before: none works twice."
+    )
     effective: dict[str, Any] = Field(default_factory=dict)
     analysis: dict[str, Any] | None = None
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from merit.api.hashing import Identity
 from merit.api.spec import Spec
-from merit.api.status import Candidate, FlowStage
+from merit.api.status import Candidate, FlowStage, Status
 from merit.policy.decision import Accept, Decision, Note
 from merit.policy.observed import Observed
 from merit.policy.remember import decided, dropped, judged_anew, rejection
@@ -41,7 +42,9 @@ def judge_anew(seen: Observed, now: float) -> Decision | None:
             return None
         if identity.key not in seen.accepted:
             return Decision(seen.status, actions=(Accept(),))
-        again = candidate.model_copy(update={"policy": identity.policy, "since": stamp(now)})
+        again = candidate.model_copy(
+            update={"policy": identity.policy, "since": stamp(now), "approved": 0}
+        )
         return Decision(
             decided(
                 seen.status.model_copy(update={"candidate": again, "analysis": None}),
@@ -71,29 +74,36 @@ def take_up(seen: Observed, now: float) -> Decision | None:
         return None
     if identity.key not in seen.accepted:
         return Decision(status, actions=(Accept(),))
+    version = seen.spec.model.version
+    status = new_candidate(seen.spec, identity, status, now)
+    return Decision(
+        decided(status, f"{identity.short} accepted", f"version {version}", now),
+        notes=(Note("Accepted", f"version {version} is revision {identity.short}"),),
+        decisive_status=True,
+    )
+
+
+def new_candidate(
+    spec: Spec, identity: Identity, status: Status, now: float, *, retry: int = 0
+) -> Status:
+    """The status with this content at the first gate. `retry`: how often it was asked for again."""
     candidate = Candidate(
         revision=identity.revision,
         short=identity.short,
         policy=identity.policy,
-        version=seen.spec.model.version,
+        version=spec.model.version,
         stage="Evaluation",
         since=stamp(now),
+        retry=retry,
     )
     declared = FlowStage(
         stage="Declared",
         verdict="Good",
         reason="Accepted",
         at=stamp(now),
-        message=_summary(seen.spec),
+        message=_summary(spec),
     )
-    status = status.model_copy(
-        update={"candidate": candidate, "flow": (declared,), "analysis": None}
-    )
-    return Decision(
-        decided(status, f"{identity.short} accepted", f"version {candidate.version}", now),
-        notes=(Note("Accepted", f"version {candidate.version} is revision {identity.short}"),),
-        decisive_status=True,
-    )
+    return status.model_copy(update={"candidate": candidate, "flow": (declared,), "analysis": None})
 
 
 def _summary(spec: Spec) -> str:

@@ -11,7 +11,7 @@ from merit.api.validation import Invalid
 from merit.evidence.counts import NoSample
 from merit.policy.converge import wanted_weights
 from merit.policy.live import trust_condition
-from merit.policy.observed import Observed
+from merit.policy.observed import Arm, Observed
 from merit.policy.records import lost_records
 from merit.policy.times import stamp
 
@@ -27,6 +27,11 @@ _STALLED_GATE = {
 def invalid(seen: Observed) -> Invalid | None:
     """What is wrong with the declared spec, ours or the API server's sentence."""
     return seen.spec if isinstance(seen.spec, Invalid) else seen.refused
+
+
+def settled(seen: Observed, status: Status) -> bool:
+    """The route does what status intends."""
+    return dict(seen.route.weights) == wanted_weights(status)
 
 
 class State(NamedTuple):
@@ -46,7 +51,8 @@ def conditions_of(seen: Observed, status: Status, entry: Rejection | None) -> li
     found = [_c("Ready", "True" if state.word == "Ready" else "False", state.reason, state.message)]
     if state.word != "Ready":
         found.append(_c(state.word, "True", state.reason, state.message))
-    if entry is not None and entry.stage == "Rollout" and status.candidate is None:
+    rejected = entry is not None and entry.stage == "Rollout" and status.candidate is None
+    if entry is not None and rejected and settled(seen, status):
         found.append(_c("RolledBack", "True", entry.reason, entry.evidence))
     found += [
         _available(seen, status),
@@ -56,12 +62,21 @@ def conditions_of(seen: Observed, status: Status, entry: Rejection | None) -> li
         _trusted(status),
         _metrics(seen, status),
     ]
-    if isinstance(seen.spec, Spec) and seen.spec.paused:
-        found.append(_c("Paused", "True", "Paused", "spec.paused holds it; safety still acts"))
+    found += _paused(seen, status)
     if seen.pin_is_foreign:
         found.append(_c("OwnershipConflict", "True", "OwnershipConflict",
                         "take spec.rollback out of Git: it belongs to the operator"))  # fmt: skip
     return found
+
+
+def _paused(seen: Observed, status: Status) -> list[Condition]:
+    """A person holds it, by spec.paused or by a step that waits for a yes."""
+    if isinstance(seen.spec, Spec) and seen.spec.paused:
+        return [_c("Paused", "True", "Paused", "spec.paused holds it; safety still acts")]
+    if status.candidate is None:
+        return []
+    _, reason, message = progress(status)
+    return [_c("Paused", "True", reason, message)] if reason == "AwaitingApproval" else []
 
 
 def _state(seen: Observed, status: Status, entry: Rejection | None) -> State:
@@ -79,12 +94,20 @@ def _state(seen: Observed, status: Status, entry: Rejection | None) -> State:
         held, reason, message = progress(status)
         return State("Stalled" if held == "held" else "Reconciling", reason, message)
     if entry is not None:
-        if dict(seen.route.weights) != wanted_weights(status):
-            return State("Reconciling", "RollbackBlocked", "traffic is being taken back")
-        return State("Stalled", _STALLED_GATE[entry.stage], f"{entry.evidence}; {_retry(entry)}")
+        if not settled(seen, status):
+            return State("Reconciling", "RollingBack", _waits_for(seen, status))
+        reason = "Aborted" if entry.reason == "Aborted" else _STALLED_GATE[entry.stage]
+        return State("Stalled", reason, f"{entry.evidence}; {_retry(seen, entry)}")
     if status.stable is not None and seen.route.weights:
         return State("Ready", "Live", f"revision {status.stable.short} serves")
     return State("Reconciling", "Progressing", "waiting for traffic to be set")
+
+
+def _waits_for(seen: Observed, status: Status) -> str:
+    back = status.stable
+    if back is not None and seen.arms.get(back.short, Arm(back.short)).ready == 0:
+        return f"{back.short} has no ready pod yet; it gets no traffic before"
+    return "traffic is being taken back"
 
 
 def _available(seen: Observed, status: Status) -> Condition:
@@ -131,8 +154,11 @@ def progress(status: Status) -> tuple[str, str, str]:
     running = entry.reason in ("EvaluationRunning", "JobFailed") and candidate.attempt <= 3
     if stage != "Rollout" and entry.verdict in ("Undecided", "NoData") and not running:
         return "held", entry.reason, entry.message
+    if entry.reason == "QuotaExceeded" and not candidate.weight:
+        return "held", entry.reason, entry.message
     name = "Canary" if candidate.stage == "Rollout" and candidate.weight else candidate.stage
-    return "going", name if entry.verdict == "Undecided" else entry.reason, entry.message
+    speaks = entry.verdict != "Undecided" or entry.reason == "AwaitingApproval"
+    return "going", entry.reason if speaks else name, entry.message
 
 
 def _gate(status: Status, type_: str, stage: str) -> Condition:
@@ -186,7 +212,6 @@ def _dispersion(seen: Observed, status: Status) -> str:
     return f"{why}, so dispersion is taken as 3 and patience is {patience}"
 
 
-def _retry(entry: Rejection) -> str:
-    if entry.stage == "Rollout":
-        return "it is tried again for new content, or new bars"
-    return f"it is tried again for new content, or another spec.{entry.stage.lower()}"
+def _retry(seen: Observed, entry: Rejection) -> str:
+    bars = "new bars" if entry.stage == "Rollout" else f"another spec.{entry.stage.lower()}"
+    return f"it is tried again for new content, {bars}, or kubectl merit retry {seen.name}"

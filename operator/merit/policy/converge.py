@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from merit.api.defaults import effective
 from merit.api.status import Status
+from merit.policy.capacity import pods_wanted
+from merit.policy.case import case_of
 from merit.policy.decision import (
     Action,
     EnsureArm,
@@ -72,10 +74,17 @@ def _arms(seen: Observed, status: Status) -> list[Action]:
         if accepted is None:
             continue
         arm = seen.arms.get(short, Arm(short=short))
-        replicas = effective(accepted.spec).replicas_min
+        replicas = _replicas(seen, status, accepted)
         if not arm.in_sync or arm.desired != replicas:
             actions.append(EnsureArm(key=accepted.identity.key, replicas=replicas))
     return actions
+
+
+def _replicas(seen: Observed, status: Status, accepted: Accepted) -> int:
+    case = case_of(replace(seen, status=status))
+    if case is not None and case.candidate.short == accepted.identity.short:
+        return pods_wanted(case)
+    return effective(accepted.spec).replicas_min
 
 
 def _traffic(seen: Observed, status: Status) -> SetTraffic | None:
@@ -116,5 +125,10 @@ def _tidy(seen: Observed, status: Status, now: float) -> list[Action]:
 def ledger_content(status: Status) -> dict[str, str]:
     """What outlives the resource: rejected and promoted entries, tokens, the last lines."""
     dumped = status.model_dump(by_alias=True, mode="json")
-    parts = ("rejected", "promoted", "lastHandled", "decisions")
+    parts = ("rejected", "promoted", "lastHandled", "handled", "decisions")
     return {part: json.dumps(dumped[part], sort_keys=True) for part in parts}
+
+
+def worth_keeping(status: Status) -> bool:
+    """Whether there is anything yet that must outlive the resource."""
+    return bool(status.rejected or status.promoted or status.last_handled)

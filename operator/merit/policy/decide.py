@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from merit.policy.accept import judge_anew, supersede, take_up
+from merit.policy.by_hand import abort, approve, promote_now, retry, roll_back_live
 from merit.policy.conditions import invalid
 from merit.policy.converge import converge, leaving_until
 from merit.policy.decision import Decision, Note
@@ -47,15 +48,20 @@ RULES: tuple[Rule, ...] = (
     being_deleted,
     restore,  # status was lost: the ledger, or the route, says what serves
     pin_remembers,  # ... and the pin, what was rejected
+    abort,  # a human's no always wins
     candidate_is_down,
     judge_evidence,  # the traffic goes back the moment the evidence turns
+    roll_back_live,
     frozen,  # everything above judges by the last accepted spec
     records_stand,
     supersede,
     judge_anew,
+    retry,
+    approve,
     take_up,
     evaluate,  # gate 1
     check_feasibility,  # gate 2
+    promote_now,
     roll_out,
     watch,
 )

@@ -26,7 +26,7 @@ def expected_job(seen: Observed) -> str | None:
     if candidate is None or accepted is None or candidate.stage != "Evaluation":
         return None
     policy = accepted.identity.evaluation
-    run = run_id(seen.uid, candidate.revision, policy, candidate.attempt)
+    run = run_id(seen.uid, candidate.revision, policy, candidate.run)
     return job_name(seen.name, candidate.short, "evaluation", run)
 
 
@@ -49,7 +49,7 @@ def evaluate(seen: Observed, now: float) -> Decision | None:
     name = expected_job(seen)
     assert name is not None
     job = seen.job if seen.job and seen.job.name == name else JobRun(name=name)
-    token = nonce(seen.uid, candidate.revision, accepted.identity.evaluation, candidate.attempt)
+    token = nonce(seen.uid, candidate.revision, accepted.identity.evaluation, candidate.run)
     if not job.exists:
         return _start(seen, candidate, accepted, name, token, now)
     if not job.finished:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from merit.api.status import Candidate, Status
 from merit.evidence.counts import NoSample, Sample
 from merit.policy.case import Case
 from merit.policy.decision import Decision
 from merit.policy.outcome import promote, roll_back, withdraw
+from merit.policy.raising import unapproved
 from merit.policy.remember import decided, told
 from merit.policy.times import age, stamp
 from merit.policy.verdict import Verdict
@@ -22,6 +24,9 @@ def inconclusive(case: Case, verdict: Verdict, now: float) -> Decision:
         return roll_back(case, Verdict("Bad", "Inconclusive", last.message), now)
     if case.known.on_inconclusive == "Withdraw":
         return withdraw(case, last, now)
+    waits = unapproved(case, case.ladder[-1])
+    if case.known.on_inconclusive == "Promote" and waits is not None:
+        return hold(case, waits, now)
     if case.known.on_inconclusive == "Promote":
         return promote(case, f"onInconclusive: Promote; {verdict.message}", now)
     return hold(case, last, now)
@@ -49,11 +54,15 @@ def resume(case: Case, now: float) -> Decision:
     gone = case.arm.ready >= case.known.replicas_min and isinstance(case.seen.sample, Sample)
     if why == "Inconclusive" or not gone:
         return Decision(case.status, again=case.seen.tuning.tick)
-    candidate = case.candidate.model_copy(
-        update={"stage": "Rollout", "since": stamp(now), "rollout_since": ""}
+    status = started_again(case.status, case.candidate, "the cause is gone", now)
+    return Decision(status, decisive_status=True)
+
+
+def started_again(status: Status, candidate: Candidate, why: str, now: float) -> Status:
+    """A withdrawn candidate before its first step, without any evidence."""
+    again = candidate.model_copy(
+        update={"stage": "Rollout", "weight": 0, "step": 0, "since": stamp(now)}
+        | {"rollout_since": ""}
     )
-    status = case.status.model_copy(update={"candidate": candidate, "analysis": None})
-    return Decision(
-        decided(status, f"{candidate.short} starts again", "the cause is gone", now),
-        decisive_status=True,
-    )
+    status = status.model_copy(update={"candidate": again, "analysis": None})
+    return decided(status, f"{candidate.short} starts again", why, now)

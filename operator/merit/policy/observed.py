@@ -34,9 +34,10 @@ class Arm:
     """What Kubernetes says of one revision's pods, from the cache.
 
     `exists`: its Deployment is there. `desired`, `ready`: pods. `down` counts pods that can serve
-    nobody by their own fault (crash loop, OOM kill); `blocked` names what the platform lacks for
-    them (ImagePull, Unschedulable, Quota), empty if nothing. `in_sync`: both objects stand as
-    recorded. `deadline_exceeded`: never became ready within progressDeadlineSeconds.
+    nobody by their own fault (crash loop, OOM kill); `blocked` says what the platform lacks for
+    them, `blocked_by` in one word (ImagePull, Unschedulable, QuotaExceeded). `in_sync`: both
+    objects stand as recorded. `deadline_exceeded`: never became ready within
+    progressDeadlineSeconds.
     """
 
     short: str
@@ -47,6 +48,7 @@ class Arm:
     restarts: int = 0
     down: int = 0
     blocked: str = ""
+    blocked_by: str = ""
     deadline_exceeded: bool = False
     detail: str = ""
     image_digests: tuple[str, ...] = ()
@@ -122,6 +124,7 @@ class Observed:
     `pin_is_ours`: field manager `merit` applied it; `pin_is_foreign`: another applier owns it.
     `measuring` while that is being read. `warnings`: reason and sentence for each bound that is no
     bucket edge. `refused` is the API server's own sentence about a child, from a strict dry-run.
+    `tokens` are the values of the annotations merit.dev/approve and so on, by verb.
     """
 
     name: str
@@ -149,6 +152,7 @@ class Observed:
     idle: Mapping[str, bool] = field(default_factory=dict)
     refused: Invalid | None = None
     conflict: str = ""
+    tokens: Mapping[str, str] = field(default_factory=dict)
     jobs: tuple[str, ...] = ()
     figures: Mapping[str, Figure] = field(default_factory=dict)
     measuring: bool = False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from merit.api.status import Revision, Status
 from merit.policy.case import Case
 from merit.policy.decision import Decision, Note, SetTraffic
-from merit.policy.remember import decided, promoted, reject, told
+from merit.policy.observed import Observed
+from merit.policy.remember import DRAIN, decided, leaving_with, promoted, reject, told
 from merit.policy.times import stamp
 from merit.policy.verdict import Verdict
 
@@ -28,7 +30,12 @@ def withdraw(case: Case, verdict: Verdict, now: float) -> Decision:
 
 def stable_only(case: Case) -> SetTraffic | None:
     """All traffic to the stable revision: what a rollback does even if it cannot be recorded."""
-    stable = case.status.stable
+    return all_to_stable(case.seen)
+
+
+def all_to_stable(seen: Observed) -> SetTraffic | None:
+    """The same, of a view whose candidate may stand anywhere."""
+    stable = seen.status.stable
     if stable is None:
         return None
     key = f"{stable.short}-{stable.policy}"
@@ -46,6 +53,30 @@ def roll_back(case: Case, verdict: Verdict, now: float) -> Decision:
         notes=(Note("RolledBack", why, warning=True),),
         decisive_status=True,
         fallback=stable_only(case),
+        urgent=True,
+    )
+
+
+def returned(
+    seen: Observed, status: Status, back: Revision, verdict: Verdict, now: float
+) -> Decision:
+    """The stable revision is rejected and `back` serves again: the ledger first.
+
+    Traffic follows once `back` has ready endpoints; until then what serves goes on serving.
+    """
+    old = status.stable
+    assert old is not None
+    accepted = seen.accepted[f"{old.short}-{old.policy}"]
+    status = told(status, "Live", verdict, now)
+    status = reject(status, accepted.identity, "Rollout", verdict, old.version, now)
+    leaving = leaving_with(status, old.short, now, now + DRAIN)
+    kept = tuple(arm for arm in leaving if arm.short != back.short)
+    status = status.model_copy(update={"stable": back, "leaving": kept})
+    why = f"version {old.version} gives way to {back.version}: {verdict.message}"
+    return Decision(
+        decided(status, f"{old.short} rejected, {back.short} serves again", verdict.message, now),
+        notes=(Note("RolledBack", why, warning=True),),
+        decisive_status=True,
         urgent=True,
     )
 

@@ -21,6 +21,9 @@ def pin_remembers(seen: Observed, now: float) -> Decision | None:
     stable = seen.status.stable
     if seen.seen_before and stable is not None and stable.revision == identity.revision:
         return None  # it serves by a verdict that is newer than this pin
+    candidate = seen.status.candidate
+    if candidate is not None and candidate.revision == identity.revision and candidate.retry:
+        return None  # a person asked to try it again; the pin is being cleared
     entry = Rejection(
         revision=pin.from_revision,
         stage=pin.from_stage,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from merit.api.defaults import effective
 from merit.api.spec import Spec
 from merit.api.status import Condition, NextStep, Rejection, Status
-from merit.policy.conditions import conditions_of, invalid, progress, stamped
+from merit.policy.conditions import conditions_of, invalid, progress, settled, stamped
 from merit.policy.live import trusted
 from merit.policy.observed import Observed
 from merit.policy.remember import rejection
@@ -46,7 +46,9 @@ def _phase(seen: Observed, status: Status, entry: Rejection | None) -> str:
         word = "Holdback" if candidate.stage == "Holdback" else "Canary"
         return f"{word} {candidate.weight}%" if candidate.weight else "Starting"
     if entry is not None:
-        return "RolledBack" if entry.stage == "Rollout" else "Rejected"
+        if entry.stage != "Rollout":
+            return "Rejected"
+        return "RolledBack" if settled(seen, status) else "RollingBack"
     return "Live" if status.stable is not None else "Pending"
 
 

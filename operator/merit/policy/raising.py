@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import math
-
+from merit.api.defaults import effective
+from merit.api.names import GROUP
 from merit.api.spec import Spec
+from merit.api.status import Candidate
+from merit.evidence.ladder import first_step, ladder
+from merit.policy.capacity import pods_needed
 from merit.policy.case import Case
+from merit.policy.observed import Accepted, Observed
 from merit.policy.times import age
 from merit.policy.verdict import Verdict
 
 DWELL = 30.0  # seconds at every weight, whatever the evidence
 
 
+def paused(seen: Observed) -> bool:
+    """`spec.paused` holds every step forward."""
+    return isinstance(seen.spec, Spec) and seen.spec.paused
+
+
 def may_not_rise(case: Case, now: float) -> Verdict | None:
     """What forbids a step up whatever the evidence says."""
     seen, candidate = case.seen, case.candidate
-    if isinstance(seen.spec, Spec) and seen.spec.paused:
+    if paused(seen):
         return Verdict("Undecided", "Paused", "spec.paused holds it; safety still acts")
     if not seen.route.in_sync or seen.route.accepted is not True:
-        return Verdict(
-            "Undecided", "RouteNotAccepted", seen.route.reason or "waiting for the route"
-        )
+        why = seen.route.reason or "waiting for the route"
+        return Verdict("Undecided", "RouteNotAccepted", why)
     if candidate.short not in seen.route.weights:
         return Verdict("Undecided", "RouteNotAccepted", "waiting for the route")
     if age(candidate.since, now) < DWELL:
@@ -28,10 +36,53 @@ def may_not_rise(case: Case, now: float) -> Verdict | None:
     if age(candidate.rollout_since, now) < case.seen.tuning.constants.warmup:
         return Verdict("Undecided", "WarmingUp", "latency counts after the warm-up")
     entering = case.ladder[min(candidate.step, len(case.ladder) - 1)]
-    needed = min(case.known.replicas_min, math.ceil(case.known.replicas_min * entering * 1.2 / 100))
-    if case.arm.ready < needed:
-        return Verdict("Undecided", "WaitingForPods", f"{case.arm.ready} of {needed} pods ready")
+    lacking = too_few_pods(case, entering)
+    if lacking is not None:
+        return lacking
     last = candidate.step == len(case.ladder) - 1
     if last and age(candidate.rollout_since, now) < case.known.min_duration:
         return Verdict("Undecided", "Dwell", "minDuration is not over")
     return None
+
+
+def too_few_pods(case: Case, weight: int) -> Verdict | None:
+    """The candidate cannot carry that share yet."""
+    needed = pods_needed(case, weight)
+    if case.arm.ready >= needed:
+        return None
+    why = f"{case.arm.ready} of {needed} pods ready, before {weight}% is entered"
+    if case.arm.blocked:
+        return Verdict("NoData", case.arm.blocked_by, f"{why}: {case.arm.blocked}")
+    return Verdict("Undecided", "WaitingForPods", why)
+
+
+def unapproved(case: Case, weight: int) -> Verdict | None:
+    """A person has not said yes to this weight yet."""
+    asked = [a for a in _approvals(case.accepted) if case.candidate.approved < a <= weight]
+    if not asked:
+        return None
+    short = case.candidate.short
+    return Verdict(
+        "Undecided",
+        "AwaitingApproval",
+        f"{max(asked)}% waits for a person: kubectl merit approve {case.seen.name}, or annotate "
+        f"{GROUP}/approve={short}",
+    )
+
+
+def next_approval(accepted: Accepted, candidate: Candidate) -> int | None:
+    """The weight that a yes given now covers: of the step to be entered next, or a later one."""
+    known = effective(accepted.spec)
+    rungs = ladder(known.steps, known.holdback_weight)
+    step = candidate.step or first_step(rungs, known.rps, known.explicit_steps)
+    entering = rungs[min(step, len(rungs) - 1)]
+    asked = [a for a in _approvals(accepted) if a > candidate.approved]
+    due = [a for a in asked if a <= entering]
+    return max(due) if due else min(asked, default=None)
+
+
+def _approvals(accepted: Accepted) -> list[int]:
+    """The declared approvals; one above the ladder's end is asked for before that end."""
+    known = effective(accepted.spec)
+    last = 100 - known.holdback_weight
+    return sorted({min(weight, last) for weight in known.approvals})

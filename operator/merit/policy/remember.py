@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from merit.api.hashing import Identity
 from merit.api.status import (
     Candidate,
@@ -14,6 +16,7 @@ from merit.api.status import (
     Stage,
     Status,
 )
+from merit.policy.observed import Accepted
 from merit.policy.times import seconds, stamp
 from merit.policy.verdict import Verdict
 
@@ -73,6 +76,7 @@ def reject(
         at=stamp(now),
         evidence=verdict.message,
         version=version,
+        retry=status.candidate.retry if status.candidate is not None else 0,
     )
     others = tuple(
         e for e in status.rejected if (e.revision, e.stage) != (entry.revision, entry.stage)
@@ -141,6 +145,23 @@ def judged_anew(status: Status, policy: str, now: float) -> Status:
     stable = status.stable.model_copy(update={"policy": policy})
     promotions = _promotions(status, stable, stamp(now))
     return status.model_copy(update={"stable": stable, "promoted": promotions})
+
+
+def predecessor(status: Status, accepted: Mapping[str, Accepted]) -> Revision | None:
+    """The newest promoted revision other than the stable one that is on record and not rejected."""
+    for entry in status.promoted:
+        record = accepted.get(f"{entry.short}-{entry.policy}")
+        serves = status.stable is not None and status.stable.revision == entry.revision
+        if record is None or serves or rejection(status, record.identity) is not None:
+            continue
+        return Revision(
+            revision=entry.revision,
+            short=entry.short,
+            policy=entry.policy,
+            version=entry.version,
+            promoted_at=entry.at,
+        )
+    return None
 
 
 def was_promoted(status: Status, identity: Identity) -> bool:

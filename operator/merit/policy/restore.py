@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from merit.api.status import Promotion, Revision, Status
+from merit.policy.converge import worth_keeping
 from merit.policy.decision import Decision, Note
 from merit.policy.observed import Observed
-from merit.policy.remember import decided, rejection
+from merit.policy.remember import decided, predecessor
 from merit.policy.times import stamp
 
 
@@ -30,30 +31,16 @@ def _from_ledger(seen: Observed) -> Status | None:
     if seen.ledger is None:
         return None
     old = seen.ledger.status
-    if not old.rejected and not old.promoted:
+    if not worth_keeping(old):
         return None
     return Status(
         rejected=old.rejected,
         promoted=old.promoted,
         last_handled=old.last_handled,
+        handled=old.handled,
         decisions=old.decisions,
-        stable=_still_stable(seen, old),
+        stable=predecessor(old, seen.accepted),
     )
-
-
-def _still_stable(seen: Observed, old: Status) -> Revision | None:
-    """The newest promoted revision that is not rejected and whose record is still there."""
-    for entry in old.promoted:
-        accepted = seen.accepted.get(f"{entry.short}-{entry.policy}")
-        if accepted is not None and rejection(old, accepted.identity) is None:
-            return Revision(
-                revision=entry.revision,
-                short=entry.short,
-                policy=entry.policy,
-                version=entry.version,
-                promoted_at=entry.at,
-            )
-    return None
 
 
 def _from_route(seen: Observed, now: float) -> Status | None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from merit.api.spec import Spec
 from merit.evidence.analysis import Analysis
 from merit.evidence.counts import NoSample, Sample
 from merit.evidence.ladder import first_step
+from merit.policy.capacity import load_now, pods_wanted
 from merit.policy.case import Case, analysis_of, case_of
 from merit.policy.decision import Decision, Note
 from merit.policy.inconclusive import hold, inconclusive, no_data, resume
 from merit.policy.judging import consume, remembering
 from merit.policy.observed import Observed
 from merit.policy.outcome import promote, roll_back
-from merit.policy.raising import may_not_rise
+from merit.policy.raising import may_not_rise, paused, unapproved
 from merit.policy.remember import decided, told
 from merit.policy.times import age, stamp
 from merit.policy.verdict import Verdict
@@ -40,10 +40,13 @@ def _enter(case: Case, now: float) -> Decision:
     if arm.ready < 1 and (arm.deadline_exceeded or arm.down > 0) and not arm.blocked:
         detail = arm.detail or "its pods never became ready"
         return roll_back(case, Verdict("Bad", "NeverReady", detail), now)
-    if not arm.in_sync or arm.ready < min(case.known.replicas_min, max(1, arm.desired)):
-        why = arm.blocked or f"{arm.ready} of {case.known.replicas_min} pods ready"
+    wanted = pods_wanted(case)
+    if not arm.in_sync or arm.ready < wanted:
+        if arm.blocked:
+            return hold(case, Verdict("NoData", arm.blocked_by, arm.blocked), now)
+        why = f"{arm.ready} of {wanted} pods ready"
         return hold(case, Verdict("Undecided", "WaitingForPods", why), now)
-    if case.accepted.spec.paused or (isinstance(seen.spec, Spec) and seen.spec.paused):
+    if paused(seen):
         return hold(case, Verdict("Undecided", "Paused", "spec.paused holds it"), now)
     if seen.status.stable is None:
         return promote(case, "first deployment: nothing to compare with", now)
@@ -53,6 +56,9 @@ def _enter(case: Case, now: float) -> Decision:
         why = "how bursty stable's errors are is being read"
         return hold(case, Verdict("Undecided", "Measuring", why), now)
     step = first_step(case.ladder, case.known.rps, case.known.explicit_steps)
+    waits = unapproved(case, case.ladder[step])
+    if waits is not None:
+        return hold(case, waits, now)
     analysis = analysis_of(replace(case, seen=remembering(seen, None)))
     analysis.observe(
         Sample(at=seen.sample.at, since=None, signals={}), weight_changed=False, warming=True
@@ -83,6 +89,9 @@ def _advance(case: Case, now: float) -> Decision:
     proven = analysis.proven(candidate.step)
     if not proven.good:
         return inconclusive(case, Verdict("Undecided", proven.reason, proven.message), now)
+    waits = unapproved(case, case.ladder[candidate.step])
+    if waits is not None:
+        return hold(case, replace(waits, message=f"{waits.message}; {proven.message}"), now)
     return _step(case, analysis, candidate.step, proven.message, now)
 
 
@@ -97,6 +106,7 @@ def _step(case: Case, analysis: Analysis, index: int, why: str, now: float) -> D
             "step": index + 1,
             "since": at,
             "rollout_since": case.candidate.rollout_since or at,
+            "load": case.candidate.load if old else load_now(case.seen),
             "stage": "Holdback" if last else "Rollout",
         }
     )
@@ -115,7 +125,7 @@ def _step(case: Case, analysis: Analysis, index: int, why: str, now: float) -> D
 
 def _hold_back(case: Case, now: float) -> Decision:
     left = case.known.holdback_duration - age(case.candidate.since, now)
-    if isinstance(case.seen.spec, Spec) and case.seen.spec.paused:
+    if paused(case.seen):
         return hold(case, Verdict("Undecided", "Paused", "spec.paused holds it"), now)
     if left > 0:
         weight = 100 - case.candidate.weight

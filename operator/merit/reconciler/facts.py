@@ -48,7 +48,7 @@ def arm_facts(
     mine = [p for p in pods if (p["metadata"].get("labels") or {}).get(LABEL_REVISION) == short]
     alive = [p for p in mine if not p["metadata"].get("deletionTimestamp")]
     down = [d for p in alive if (d := _down(p))]
-    blocked = next((b for p in alive if (b := _blocked(p))), "") or _quota(deployment)
+    blocked_by, blocked = next((b for p in alive if (b := _blocked(p))), None) or _quota(deployment)
     detail = down[0] if down else _progress(deployment)
     return Arm(
         short=short,
@@ -60,6 +60,7 @@ def arm_facts(
         restarts=sum(_restarts(p) for p in alive),
         down=len(down),
         blocked=blocked,
+        blocked_by=blocked_by,
         deadline_exceeded=bool(_progress(deployment)),
         detail=detail,
     )
@@ -94,23 +95,24 @@ def _down(pod: Object) -> str:
     return ""
 
 
-def _blocked(pod: Object) -> str:
-    """What the platform lacks for this pod: never the model's fault."""
+def _blocked(pod: Object) -> tuple[str, str] | None:
+    """What the platform lacks for this pod, in a word and a sentence: never the model's fault."""
     for container in _containers(pod):
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") in _PULL:
-            return f"image cannot be pulled: {str(waiting.get('message', ''))[:160]}"
+            return "ImagePull", f"image cannot be pulled: {str(waiting.get('message', ''))[:160]}"
     for condition in (pod.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
-            return f"unschedulable: {str(condition.get('message', ''))[:160]}"
-    return ""
+            return "Unschedulable", f"no node: {str(condition.get('message', ''))[:160]}"
+    return None
 
 
-def _quota(deployment: Object) -> str:
+def _quota(deployment: Object) -> tuple[str, str]:
     for condition in (deployment.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
-            return f"pods are refused: {str(condition.get('message', ''))[:160]}"
-    return ""
+            said = str(condition.get("message", ""))[:160]
+            return "QuotaExceeded", f"pods are refused: {said}"
+    return "", ""
 
 
 def _progress(deployment: Object) -> str:

@@ -23,11 +23,12 @@ from merit.config import Config
 from merit.evidence.counts import NoSample, Sample
 from merit.metrics.fleet import FleetArms
 from merit.metrics.pods import Dispersion
-from merit.policy.converge import ledger_content
+from merit.policy.converge import ledger_content, worth_keeping
 from merit.policy.evaluation import expected_job
 from merit.policy.observed import Accepted, Arm, Figure, Observed, Route, Tuning
 from merit.policy.signals import declared
 from merit.policy.times import seconds
+from merit.policy.tokens import read_tokens
 from merit.reconciler.facts import (
     applied,
     arm_facts,
@@ -112,7 +113,7 @@ class Gatherer:
             pin_is_foreign=bool(obj.get("pinForeign")),
             ledger=memory.remembered(),
             ledger_in_sync=content_hash(ledger_content(status)) == memory.ledger_hash
-            or (not memory.ledger_hash and not status.rejected and not status.promoted),
+            or (not memory.ledger_hash and not worth_keeping(status)),
             arms=arms,
             route=self._route(key, uid, status, accepted),
             service_selects=_selects(front),
@@ -120,6 +121,7 @@ class Gatherer:
             idle={},
             refused=refused,
             conflict=self._conflict(key, uid, memory, generation),
+            tokens=read_tokens(obj["metadata"].get("annotations") or {}),
             jobs=tuple(
                 j["metadata"]["name"]
                 for j in self._cache.children(key.namespace, key.name, "Job")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from merit.api.defaults import MAX_DURATION, MIN_DURATION
+from merit.api.defaults import MAX_DURATION, MIN_DURATION, STEPS
 from merit.api.quantity import Refused, format_duration, shown
 from merit.api.rollout import Rollout, RouteRule
 
@@ -13,12 +13,21 @@ FILTERS = ("RequestHeaderModifier", "ResponseHeaderModifier", "URLRewrite", "Req
 
 def check_rollout(it: Rollout) -> None:
     """Steps, times and route. Raises Refused."""
-    for index, (before, after) in enumerate(pairwise(it.steps or ())):
-        if after <= before:
+    for name, listed in (("steps", it.steps), ("approvals", it.approvals)):
+        for index, (before, after) in enumerate(pairwise(listed or ())):
+            if after <= before:
+                raise Refused(
+                    f"{after} follows {before}",
+                    f"let the {name} increase, as [1, 5, 25, 50]",
+                    f"rollout.{name}[{index + 1}]",
+                )
+    steps = it.steps or STEPS
+    for index, weight in enumerate(it.approvals or ()):
+        if weight not in steps:
             raise Refused(
-                f"{after} follows {before}",
-                "let the steps increase, as [1, 5, 25, 50]",
-                f"rollout.steps[{index + 1}]",
+                f"{weight} is none of the steps",
+                f"use one of: {', '.join(str(step) for step in steps)}",
+                f"rollout.approvals[{index}]",
             )
     least = MIN_DURATION if it.min_duration is None else it.min_duration
     most = MAX_DURATION if it.max_duration is None else it.max_duration

@@ -1,0 +1,53 @@
+"""How many ready pods a share of the traffic needs: capacity comes before weight."""
+
+from __future__ import annotations
+
+import math
+
+from merit.policy.case import Case
+from merit.policy.observed import Arm, Observed
+
+HEADROOM = 1.2  # what a share's pods must be able to carry, in units of that share
+WINDOW = 60.0  # seconds that a figure of `Observed.figures` spans
+
+
+def pods_needed(case: Case, weight: int) -> int:
+    """Ready pods of the candidate that `weight` percent of all traffic asks for.
+
+    A pod carries what `scale.rps` asks of each of `scale.replicas.min`; without a declared rate,
+    what each of stable's ready pods carries now. Never more pods than carry all of the traffic
+    without headroom, nor more than `scale.replicas.max`.
+    """
+    known = case.known
+    load, each = _load(case), _per_pod(case)
+    stable = case.status.stable
+    if load and each:
+        whole = math.ceil(round(load / each, 6))
+        share = load * weight / 100 * HEADROOM / each
+    else:
+        serving = case.seen.arms.get(stable.short, Arm(stable.short)).ready if stable else 0
+        whole = max(known.replicas_min, serving)
+        share = whole * weight / 100 * HEADROOM
+    return max(1, min(math.ceil(round(share, 6)), whole, known.replicas_max))
+
+
+def pods_wanted(case: Case) -> int:
+    """Pods that the candidate is brought up with: enough for the step that it enters next."""
+    step = min(case.candidate.step, len(case.ladder) - 1)
+    needed = max(case.known.replicas_min, pods_needed(case, case.ladder[step]))
+    # Pods that are up stay up: a rollout never takes capacity away from what it exposes.
+    return min(max(needed, case.arm.desired), case.known.replicas_max)
+
+
+def load_now(seen: Observed) -> str:
+    """Requests per second that all of the stable revision's traffic is now, as status keeps it."""
+    most = max((figure.n for figure in seen.figures.values()), default=0)
+    return f"{most / WINDOW:.1f}" if most else ""
+
+
+def _load(case: Case) -> float:
+    return max(case.known.rps or 0.0, float(case.candidate.load or 0.0))
+
+
+def _per_pod(case: Case) -> float:
+    return (case.known.rps or 0.0) / case.known.replicas_min

@@ -1,0 +1,193 @@
+"""What people ask for by a token: done once, whatever becomes of the annotation."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.world import scenarios
+from tests.world.scenarios import annotate, change, exposed, handled, live, token, weighs
+from tests.world.world import World
+
+CANARY = (*scenarios.FIRST, scenarios.apply("better", exposed("better")))
+
+
+def rejected(world: World) -> list[dict[str, str]]:
+    return world.status.get("rejected", [])
+
+
+def aborted(world: World) -> bool:
+    return bool(rejected(world)) and world.weights == {"good": 100} and "rollback" in (
+        world.mdep["spec"]
+    )  # fmt: skip
+
+
+async def test_abort_takes_the_traffic_back_and_the_version_stays_rejected() -> None:
+    world = await World((*CANARY, token("abort", "now", aborted, hold=120.0))).play()
+    assert rejected(world)[0]["reason"] == "Aborted"
+    assert world.status["phase"] == "RolledBack"
+    assert world.status["lastHandled"] == {"abort": "now"}
+
+
+async def test_abort_wins_over_a_pause_and_over_a_spec_that_nobody_can_read() -> None:
+    for path, value in (("paused", True), ("constraints.latency.p99", "soon")):
+        world = await World((*CANARY, change(path, value, lambda w: True, hold=30.0))).play()
+        assert world.weights["better"] > 0
+        annotate(world, "abort", "now")
+        await world.run(lambda w: w.weights == {"good": 100}, 5.0, "abort")
+        assert rejected(world)[0]["reason"] == "Aborted"
+        assert not world.monitor.violations
+
+
+async def test_a_version_aborted_at_its_gate_is_rejected_there_and_has_no_pin() -> None:
+    def evaluating(world: World) -> bool:
+        return world.status.get("phase") == "Evaluating" and len(world.monitor.jobs) == 2
+
+    script = (*scenarios.FIRST, scenarios.apply("better", evaluating))
+    world = await World((*script, token("abort", "1", scenarios.rejected, hold=60.0))).play()
+    assert rejected(world)[0]["stage"] == "Evaluation"
+    assert "rollback" not in world.mdep["spec"]
+    assert not list(world.store.all("Job"))
+
+
+async def test_an_abort_without_anything_on_its_way_does_not_wait_for_the_next_version() -> None:
+    script = (*scenarios.FIRST, token("abort", "early", handled("abort"), hold=10.0))
+    world = await World((*script, scenarios.apply("better", live("better")))).play()
+    assert not rejected(world)
+    assert "TokenIgnored" in world.notes
+
+
+async def test_promote_ends_a_canary_at_once_and_only_for_the_version_that_it_names() -> None:
+    wrong = token("promote", "0badc0de", handled("promote"), hold=10.0)
+    right = token("promote", "CANDIDATE", live("better"), limit=10.0)
+    world = await World((*CANARY, wrong, right)).play()
+    assert world.notes.count("TokenIgnored") == 1
+
+
+async def test_promote_waits_while_paused() -> None:
+    held = change("paused", True, lambda w: True, hold=20.0)
+    asked = token("promote", "CANDIDATE", lambda w: True, hold=60.0)
+    world = await World((*CANARY, held, asked)).play()
+    assert world.weights["better"] < 100 and "lastHandled" not in world.status
+    world.script = (*world.script, change("paused", False, live("better")))
+    await world.play()
+
+
+async def test_a_version_rejected_at_its_gate_runs_again_in_a_job_of_its_own() -> None:
+    def again(world: World) -> bool:
+        return len(world.monitor.jobs) == 3 and scenarios.rejected(world)
+
+    world = await World((*scenarios.REFUSED, token("retry", "DECLARED", again, hold=60.0))).play()
+    assert len(set(world.monitor.jobs)) == 3
+    more = token("retry", "DECLARED-2", lambda w: len(w.monitor.jobs) == 4, hold=60.0)
+    world.script = (*world.script, more)
+    await world.play()
+    assert len(set(world.monitor.jobs)) == 4
+
+
+async def test_a_rolled_back_version_is_tried_again_and_its_pin_goes() -> None:
+    def trying(world: World) -> bool:
+        return exposed("failing")(world) and "rollback" not in world.mdep["spec"]
+
+    again = token("retry", "DECLARED", trying)
+    script = (*scenarios.ROLLED_BACK, again, scenarios.wait(scenarios.rolled_back))
+    world = await World(script).play()
+    assert len(set(world.monitor.jobs)) == 3
+
+
+async def test_a_value_works_once_though_the_annotation_goes_and_comes_again() -> None:
+    world = await World(
+        (*scenarios.REFUSED, token("retry", "DECLARED", _jobs(3), hold=60.0))
+    ).play()
+    value = world.status["lastHandled"]["retry"]
+    annotate(world, "retry", None, by="kustomize-controller")
+    await world.rest(30.0)
+    annotate(world, "retry", f"{value}-2")
+    await world.run(_jobs(4), 60.0, "a new value")
+    await world.rest(60.0)
+    annotate(world, "retry", value, by="kustomize-controller")  # Git had the first one
+    again = world.fork()  # and the operator starts anew
+    for operator in (world, again):
+        await operator.rest(120.0)
+        assert len(operator.monitor.jobs) == 4
+
+
+def _jobs(count: int):  # type: ignore[no-untyped-def]
+    return lambda w: len(w.monitor.jobs) == count and w.status.get("phase") == "Rejected"
+
+
+async def test_a_handled_token_stays_handled_when_the_object_is_made_again() -> None:
+    world = await World(
+        (*scenarios.REFUSED, token("retry", "DECLARED", _jobs(3), hold=60.0))
+    ).play()
+    value = world.status["lastHandled"]["retry"]
+    world.script = (*world.script, scenarios.delete())
+    await world.play()
+    again = scenarios.apply("inaccurate", scenarios.rejected)
+    again.do(world)
+    annotate(world, "retry", value, by="kustomize-controller")
+    await world.rest(200.0)
+    assert len(world.monitor.jobs) == 3 and "Restored" in world.notes
+
+
+async def test_what_is_live_is_rolled_back_by_hand_to_its_warm_predecessor() -> None:
+    back = token("rollback", "INC-1", lambda w: w.weights == {"good": 100}, limit=5.0, hold=120.0)
+    world = await World((*scenarios.PROMOTED, back)).play()
+    assert rejected(world)[0]["reason"] == "RolledBackByHand"
+    assert world.mdep["spec"]["rollback"]["reason"] == "RolledBackByHand"
+    assert world.version("stable") == "good" and world.status["phase"] == "RolledBack"
+
+
+async def test_a_cold_predecessor_is_brought_up_before_it_gets_any_traffic() -> None:
+    world = await World(scenarios.PROMOTED).play()
+    await world.rest(200.0)
+    assert len(list(world.store.all("Deployment"))) == 1
+    annotate(world, "rollback", "INC-1")
+    await world.rest(2.0)
+    assert world.weights == {"better": 100} and world.status["phase"] != "RolledBack"
+    await world.run(lambda w: w.weights == {"good": 100}, 30.0, "brought up, then all traffic")
+    await world.run(scenarios.rolled_back, 30.0, "and it says so")
+    assert not world.monitor.violations
+
+
+async def test_without_a_predecessor_a_rollback_by_hand_changes_nothing() -> None:
+    world = await World((*scenarios.FIRST, token("rollback", "1", handled("rollback")))).play()
+    await world.rest(60.0)
+    assert world.weights == {"good": 100} and not rejected(world)
+    assert "TokenIgnored" in world.notes
+
+
+async def test_a_step_that_asks_for_approval_is_entered_only_after_it() -> None:
+    asks = change("rollout.approvals", [50], weighs("better", 10), hold=600.0)
+    world = await World((*CANARY, asks)).play()
+    conditions = {c["type"]: c for c in world.status["conditions"]}
+    assert conditions["Paused"]["reason"] == "AwaitingApproval"
+    assert "kubectl merit approve fraud-scorer" in world.status["summary"]
+    annotate(world, "approve", "0badc0de")
+    await world.rest(60.0)
+    assert weighs("better", 10)(world)
+    annotate(world, "approve", "CANDIDATE")
+    await world.run(live("better"), 900.0, "approved")
+    assert not world.monitor.violations
+
+
+async def test_an_approval_of_one_version_lets_no_other_through() -> None:
+    script = (change("rollout.approvals", [50], weighs("better", 10), hold=600.0),)
+    world = await World((*CANARY, *script)).play()
+    annotate(world, "approve", "CANDIDATE")
+    world.script = (*world.script, scenarios.apply("fixed", exposed("fixed")))
+    await world.play()
+    world.script = (*world.script, change("rollout.approvals", [50], weighs("fixed", 10), 600.0))
+    await world.play()
+
+
+@pytest.mark.parametrize("verb", ["approve", "promote", "retry", "rollback", "abort"])
+async def test_any_text_in_a_token_is_told_in_bounds_and_done_once(verb: str) -> None:
+    script = (*scenarios.FIRST, token(verb, "x\n" * 5000, lambda w: verb in _told(w)))
+    world = await World(script).play()
+    await world.rest(60.0)
+    assert len(_told(world)[verb]) <= 64 and _told(world)[verb].isprintable()
+    assert world.notes.count("TokenIgnored") == 1
+
+
+def _told(world: World) -> dict[str, str]:
+    return world.status.get("lastHandled", {})
