@@ -106,9 +106,17 @@ def test_a_saturated_generator_is_no_verdict_on_the_model() -> None:
     late = replace(stage(124, 6000), lag99=6.1)
     verdict = unsure(EXAMPLE, LoadReport(2, (120.0, 183.0), (late,)))
     assert verdict and (verdict.kind, verdict.reason) == ("NoData", "GeneratorSaturated")
+    throttled = replace(stage(124, 6000), throttled=0.2)
+    verdict = unsure(EXAMPLE, LoadReport(2, (120.0, 183.0), (throttled,)))
+    assert verdict and "throttled in 20%" in verdict.message
     few = replace(stage(124, 0), due=7000)
     verdict = unsure(EXAMPLE, LoadReport(2, (120.0, 183.0), (few,)))
     assert verdict and "6,000 of 7,000" in verdict.message
+
+
+def test_what_holds_though_the_generator_was_late_holds_all_the_more() -> None:
+    late = replace(stage(124, 0), lag99=6.1, throttled=0.2)
+    assert unsure(EXAMPLE, LoadReport(2, (120.0, 183.0), (late,))) is None
 
 
 def test_a_request_that_the_server_refuses_measures_nothing() -> None:

@@ -58,7 +58,7 @@ def is_feasible(demand: Demand, sizing: Sizing) -> bool:
 def unsure(demand: Demand, report: LoadReport) -> Verdict | None:
     """Why the report cannot decide, if it cannot: the generator, the request, too little of it."""
     for stage in report.stages:
-        reason, said = ailing(stage, demand.bars)
+        reason, said = ailing(stage, report.le, demand.bars)
         if reason:
             return Verdict("NoData", reason, f"{said}, at {stage.rps:g} rps")
     sizing = size(demand, report)

@@ -1,0 +1,80 @@
+"""`python -m merit.load`: the load test that MERIT_LOAD_PLAN asks for, and its report.
+
+The kubelet hands /dev/termination-log to whoever watches the pod: no volume, no credentials, no
+network but to the pods under test. Exit code 1, with a sentence instead of a report, if vegeta
+cannot do its work: that says nothing about the model.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from merit.evidence.load import Stage, next_stage
+from merit.evidence.load_order import Order, load_order
+from merit.load import vegeta
+from merit.load.fold import fold
+from merit.load.report import encode
+from merit.load.throttle import throttling
+
+BODIES = "/etc/merit/bodies"
+REPORT = "/dev/termination-log"
+
+
+def main() -> int:
+    """0 with a report, whatever it says; 1 without one."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    report = Path(os.environ.get("MERIT_REPORT", REPORT))
+    try:
+        order = load_order(os.environ["MERIT_LOAD_PLAN"])
+        stages = run(order, Path(os.environ.get("MERIT_BODIES", BODIES)), say=_say)
+    except (vegeta.Failed, OSError, ValueError, KeyError, TypeError) as error:
+        report.write_text(f"{type(error).__name__}: {error}"[:1000])
+        _say(f"no report: {error}")
+        return 1
+    text = encode(
+        order.plan,
+        stages,
+        replicas=len(order.targets),
+        revision=os.environ["MERIT_REVISION"],
+        nonce=os.environ["MERIT_NONCE"],
+    )
+    report.write_text(text)
+    _say(text)
+    return 0
+
+
+def run(order: Order, bodies: Path, *, say: Callable[[str], None]) -> list[Stage]:
+    """Warm up, then stage after stage, until the plan says that it is over. Raises Failed."""
+    plan = order.plan
+    lines = "".join(vegeta.targets(order, vegeta.bodies(bodies)))
+    say(f"warm-up: {plan.rate / 4:g}/s for {plan.warmup:g} s on {len(order.targets)} pods")
+    vegeta.attack(order, lines, plan.rate / 4, plan.warmup)
+    stages: list[Stage] = []
+    while (following := next_stage(plan, stages)) is not None:
+        rate, seconds = following
+        say(f"stage {len(stages) + 1}: {rate:g}/s for {seconds:.4g} s")
+        before = throttling()
+        results = vegeta.attack(order, lines, rate, seconds)
+        stage = fold(
+            results,
+            rps=rate,
+            s=seconds,
+            due=vegeta.due(rate, seconds),
+            le=plan.le,
+            throttled=throttling().share_since(before),
+        )
+        say(f"  sent {stage.sent} of {stage.due}, {stage.failed} failed, {list(stage.n)}")
+        stages.append(stage)
+    return stages
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

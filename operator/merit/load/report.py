@@ -1,0 +1,62 @@
+"""The report as the gate reads it: `merit.dev/load/v1`, small enough for a termination message."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from merit.evidence.load import Plan, Stage
+
+SCHEMA = "merit.dev/load/v1"
+FITS = 4000  # bytes: a little less than the kubelet keeps
+
+
+def encode(plan: Plan, stages: Sequence[Stage], *, replicas: int, revision: str, nonce: str) -> str:
+    """Compact JSON. Bins without a limit at their edge are merged until it fits."""
+    le = list(plan.le)
+    counts = [list(stage.n) for stage in stages]
+    limits = {bar.limit for bar in plan.bars}
+    while True:
+        text = json.dumps(
+            {
+                "schema": SCHEMA,
+                "revision": revision,
+                "nonce": nonce,
+                "replicas": replicas,
+                "le": [_plain(edge) for edge in le],
+                "stages": [_stage(s, n) for s, n in zip(stages, counts, strict=True)],
+            },
+            separators=(",", ":"),
+        )
+        spare = [i for i, edge in enumerate(le) if edge not in limits]
+        if len(text.encode()) <= FITS or not spare:
+            return text
+        gone = min(spare, key=lambda i: _width(le, i))
+        for n in counts:
+            n[gone : gone + 2] = [n[gone] + n[gone + 1]]
+        del le[gone]
+
+
+def _width(le: Sequence[float], at: int) -> float:
+    """How much is lost by an edge: the ratio of its neighbours."""
+    padded = [le[0] / 2, *le, le[-1] * 2]
+    return padded[at + 2] / padded[at]
+
+
+def _plain(value: float) -> float | int:
+    return int(value) if value == int(value) else value
+
+
+def _stage(stage: Stage, n: Sequence[int]) -> dict[str, object]:
+    found: dict[str, object] = {
+        "rps": _plain(stage.rps),
+        "s": _plain(stage.s),
+        "due": stage.due,
+        "sent": stage.sent,
+        "done": stage.done,
+        "failed": stage.failed,
+        "n": list(n),
+        "lag99": _plain(stage.lag99),
+    }
+    more = {"refused": stage.refused, "throttled": stage.throttled}
+    return found | {key: value for key, value in more.items() if value}

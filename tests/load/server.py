@@ -1,0 +1,112 @@
+"""A server with a known delay on loopback: a thread a connection, and counts of what it saw."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Server(ThreadingHTTPServer):
+    """`answer` waits as the test wants and returns the status code."""
+
+    daemon_threads = True
+    request_queue_size = 512
+
+    def __init__(self, answer: Callable[[int], int]) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answer, self.seen, self.lock = answer, 0, threading.Lock()
+        self.bodies: Counter[bytes] = Counter()
+        self.headers: Counter[str] = Counter()
+        self.connections = 0
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that has given up is no news."""
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server: Server
+
+    def setup(self) -> None:
+        super().setup()
+        with self.server.lock:
+            self.server.connections += 1
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with self.server.lock:
+            number = self.server.seen
+            self.server.seen += 1
+            self.server.bodies[body] += 1
+            self.server.headers[self.headers.get("X-Test", "")] += 1
+        code = self.server.answer(number)
+        self.send_response(code)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+        self.wfile.flush()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Requests are counted, not logged."""
+
+
+@contextmanager
+def serving(answer: Callable[[int], int]) -> Iterator[Server]:
+    """The server, for as long as the block lasts."""
+    server = Server(answer)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def fixed(seconds: float, code: int = 200) -> Callable[[int], int]:
+    """Every request takes that long; they do not wait for each other."""
+
+    def answer(_: int) -> int:
+        time.sleep(seconds)
+        return code
+
+    return answer
+
+
+def queueing(seconds: float) -> Callable[[int], int]:
+    """One request at a time, each that long: above 1/seconds a queue grows without end."""
+    one = threading.Lock()
+
+    def answer(_: int) -> int:
+        with one:
+            time.sleep(seconds)
+        return 200
+
+    return answer
+
+
+def stalling(at: int, seconds: float) -> Callable[[int], int]:
+    """Quick, but at one request the whole server stands still for so long."""
+    one = threading.Lock()
+
+    def answer(number: int) -> int:
+        with one:
+            if number == at:
+                time.sleep(seconds)
+        return 200
+
+    return answer

@@ -1,0 +1,171 @@
+"""The load generator with the real vegeta against servers whose delay is known."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from e2e.cluster.build import binary
+from merit.evidence.load import Bar, Plan, Stage, bad_of, edges, held
+from merit.evidence.load_order import Order
+from merit.load import vegeta
+from merit.load.fold import fold
+from merit.policy.load_report import LoadReport, parse_load
+from tests.load.server import Server, fixed, queueing, serving, stalling
+
+OPERATOR = Path(__file__).parents[2] / "operator"
+
+
+@pytest.fixture(autouse=True)
+def path(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program of the tools image, under its own name."""
+    place = tmp_path_factory.mktemp("bin") / "vegeta"
+    place.symlink_to(binary("vegeta"))
+    monkeypatch.setenv("PATH", str(place.parent), prepend=os.pathsep)
+
+
+def order(*servers: Server, rate: float = 100.0, limit: float = 500.0) -> Order:
+    bars = (Bar("latency.p99", 0.01, limit), Bar("errors", 0.01))
+    plan = Plan(rate, 1.0, bars, edges((limit,)))
+    headers = {"X-Test": "yes"}
+    return Order(plan, tuple(s.url for s in servers), "POST", "/predict", headers)
+
+
+def measured(asked: Order, seconds: float, bodies: tuple[bytes, ...] = ()) -> Stage:
+    rate = asked.plan.rate
+    results = vegeta.attack(asked, "".join(vegeta.targets(asked, bodies)), rate, seconds)
+    due = vegeta.due(rate, seconds)
+    return fold(results, rps=rate, s=seconds, due=due, le=asked.plan.le, throttled=0.0)
+
+
+def slower(stage: Stage, asked: Order, limit: float) -> float:
+    return bad_of(stage, asked.plan.le, Bar("latency.p99", 0.01, limit)) / stage.sent
+
+
+def test_a_fixed_delay_is_seen_as_it_is() -> None:
+    with serving(fixed(0.06)) as server:
+        asked = order(server)
+        stage = measured(asked, 2.0)
+    assert stage.sent == stage.due == 200
+    assert slower(stage, asked, 50.0) == 1.0
+    assert slower(stage, asked, 500.0) < 0.1  # a busy machine may be late, not that late
+
+
+def test_a_queue_that_grows_is_seen_whole() -> None:
+    with serving(queueing(0.02)) as server:  # 50 a second at most
+        asked = order(server)
+        stage = measured(asked, 3.0)
+    # The i-th request comes at i/100 and is done at (i+1)/50 at the earliest: i/100 s later.
+    assert slower(stage, asked, 500.0) >= 0.8
+    assert held(stage, asked.plan.le, asked.plan.bars) == "Bad"
+
+
+def test_a_stall_of_two_seconds_shows_in_p99() -> None:
+    with serving(stalling(at=100, seconds=2.0)) as server:
+        asked = order(server)
+        stage = measured(asked, 4.0)
+    # Sent on, as planned, while the server stood still: a closed loop would show one slow request.
+    assert stage.sent == 400
+    assert 0.2 <= slower(stage, asked, 1000.0) <= 0.5
+    assert held(stage, asked.plan.le, asked.plan.bars) == "Bad"
+
+
+def test_a_request_without_an_answer_is_slow_and_failed() -> None:
+    with serving(fixed(7.0)) as server:
+        asked = order(server, rate=4.0, limit=100.0)
+        stage = measured(asked, 1.0)
+    assert (stage.sent, stage.done, stage.failed) == (4, 0, 4)
+    assert stage.n[-1] == 4
+
+
+def test_nobody_listens_so_every_request_failed() -> None:
+    with serving(fixed(0.0)) as server:
+        asked = order(server)
+    stage = measured(asked, 0.5)
+    assert (stage.sent, stage.failed) == (50, 50)
+
+
+@pytest.mark.parametrize(
+    ("code", "failed", "refused"),
+    [(204, 0, 0), (302, 0, 0), (404, 0, 40), (429, 40, 0), (503, 40, 0)],
+)
+def test_answers_are_told_apart(code: int, failed: int, refused: int) -> None:
+    with serving(fixed(0.0, code)) as server:
+        stage = measured(order(server), 0.4)
+    assert (stage.sent, stage.failed, stage.refused) == (40, failed, refused)
+
+
+def test_bodies_go_in_turn_to_every_pod_over_few_connections() -> None:
+    bodies = (b"one", b"two", b"three")
+    with serving(fixed(0.0)) as a, serving(fixed(0.0)) as b:
+        stage = measured(order(a, b), 1.2, bodies)
+    assert stage.sent == 120
+    for server in (a, b):
+        assert server.bodies == dict.fromkeys(bodies, 20)
+        assert server.headers == {"yes": 60}
+        assert server.connections <= 30
+
+
+def test_a_rate_with_a_fraction_is_kept() -> None:
+    with serving(fixed(0.0)) as server:
+        stage = measured(order(server, rate=31.25), 2.0)
+    assert stage.sent == stage.due == 62
+
+
+def test_the_container_halves_until_it_holds_and_its_report_is_one(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b"{}")
+    with serving(queueing(0.006)) as server:  # about 160 a second at most
+        asked = order(server, rate=400.0)
+        done = _container(asked, tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = parse_load(
+        (tmp_path / "log").read_text(), revision="h1:aa", nonce="bb", plan=asked.plan
+    )
+    assert isinstance(report, LoadReport), report
+    rates = [stage.rps for stage in report.stages]
+    assert rates[:2] == [400.0, 200.0] and rates[-1] <= 100.0
+    assert server.bodies.keys() == {b"{}"}
+
+
+def test_without_vegeta_there_is_a_sentence_and_exit_code_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with serving(fixed(0.0)) as server:
+        done = _container(order(server), tmp_path)
+    assert done.returncode == 1
+    assert "vegeta" in (tmp_path / "log").read_text()
+
+
+def _container(asked: Order, place: Path) -> subprocess.CompletedProcess[str]:
+    given = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(OPERATOR),
+        "MERIT_LOAD_PLAN": asked.dump(),
+        "MERIT_REVISION": "h1:aa",
+        "MERIT_NONCE": "bb",
+        "MERIT_REPORT": str(place / "log"),
+        "MERIT_BODIES": str(place),
+    }
+    # -S: as in the image, without any package.
+    return subprocess.run(
+        [sys.executable, "-S", "-m", "merit.load"],
+        env=given,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_an_order_comes_back_as_it_was_sent() -> None:
+    with serving(fixed(0.0)) as server:
+        asked = order(server)
+    from merit.evidence.load_order import load_order
+
+    assert load_order(asked.dump()) == asked
+    assert json.loads(asked.dump())["rate"] == 100.0
