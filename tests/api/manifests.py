@@ -71,7 +71,20 @@ def full() -> dict[str, Any]:
         "evaluation.report": {"format": "Native"},
         "evaluation.job.activeDeadlineSeconds": 600,
         "evaluation.job.backoffLimit": 0,
-        "evaluation.bars.0.max": "1",
+        "evaluation.bars": [
+            {
+                "metric": "recall",
+                "min": "0.80",
+                "max": "1",
+                "noWorseThanStable": "0.002",
+                "maxSpread": "0.01",
+                "slices": ["country=*", "age=6?"],
+                "minSamples": 1000,
+                "direction": "Higher",
+                "proof": "Bound",
+            },
+            {"metric": "val/roc_auc", "noWorseThanStable": "0"},
+        ],
         "rollout.route.gateway.parentRefs.0.sectionName": "https",
         "rollout.route.gateway.parentRefs.0.port": 443,
         "rollout.route.gateway.rules": [

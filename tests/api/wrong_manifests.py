@@ -36,6 +36,7 @@ _PIN = {
     "at": "2026-11-23T01:02:03Z",
 }
 _BAR = "spec.evaluation.bars"
+TWO_BARS = put(_BAR, [{"metric": "recall", "min": "0.80"}, {}])
 _GATEWAY = "spec.rollout.route.gateway"
 _REPLICAS = "spec.constraints.scale.replicas"
 
@@ -156,6 +157,52 @@ WRONG = [
     Wrong("a bar that nothing meets", put(f"{_BAR}.0.max", "0.5"), f"{_BAR}[0]", "max"),
     Wrong("a bar as a number", put(f"{_BAR}.0.min", 0.8), f"{_BAR}[0].min", "quotes"),
     Wrong("no bars", put(_BAR, []), _BAR, "recall"),
+    Wrong("bars left out", put(_BAR, ...), _BAR, "recall"),
+    Wrong(
+        "bars for an exit code",
+        put("spec.evaluation.report", {"format": "ExitCode"}),
+        _BAR,
+        "report.format",
+    ),
+    Wrong(
+        "bars that say nothing at a first deployment",
+        put(_BAR, [{"metric": "auc", "noWorseThanStable": "0.01"}]),
+        _BAR,
+        "min or max",
+    ),
+    Wrong(
+        "a comparison of which nobody knows what is better",
+        put(f"{_BAR}.1", {"metric": "score", "noWorseThanStable": "0.01"}, TWO_BARS),
+        f"{_BAR}[1]",
+        "direction",
+    ),
+    Wrong(
+        "a comparison with both bounds and a name that tells nothing",
+        put(_BAR, [{"metric": "s", "min": "0", "max": "1", "noWorseThanStable": "0.01"}]),
+        f"{_BAR}[0]",
+        "direction",
+    ),
+    Wrong(
+        "a spread without slices",
+        put(f"{_BAR}.0.maxSpread", "0.01"),
+        f"{_BAR}[0]",
+        "slices",
+    ),
+    Wrong(
+        "a negative spread",
+        put(_BAR, [{"metric": "r", "min": "0", "maxSpread": "-0.1", "slices": ["a=*"]}]),
+        f"{_BAR}[0].maxSpread",
+        "0 or more",
+    ),
+    Wrong(
+        "a glob with a bracket",
+        put(f"{_BAR}.0.slices", ["country=[AB]*"]),
+        f"{_BAR}[0].slices",
+        "matches",
+    ),
+    Wrong("no samples at least", put(f"{_BAR}.0.minSamples", 0), f"{_BAR}[0].minSamples", "1"),
+    Wrong("a direction", put(f"{_BAR}.0.direction", "Up"), f"{_BAR}[0].direction", "Lower"),
+    Wrong("a proof", put(f"{_BAR}.0.proof", "Sure"), f"{_BAR}[0].proof", "Bound"),
     Wrong(
         "a negative cost",
         put("spec.constraints.cost.perHour", "-6.00"),

@@ -1,68 +1,146 @@
-"""Numbers decide: only one on the wrong side of a bar is Bad. A broken Job is neither."""
+"""How a Job ended, and what that means: a broken Job is not a bad model, and not a good one."""
+
+from __future__ import annotations
 
 import json
-from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from merit.api.evaluation import EvaluationBar
-from merit.policy.evaluation import judge
+from merit.api.evaluation import Evaluation
+from merit.api.status import Candidate
 from merit.policy.observed import JobRun
+from merit.policy.runs import RERUNS, again, follows, outcome
+from merit.policy.verdict import Verdict
 
-BARS = (
-    EvaluationBar(metric="recall", min="0.80"),
-    EvaluationBar(metric="fpr", max="0.05"),
-)
+REVISION, NONCE = "h1:aa", "bb"
+BARS = [{"metric": "recall", "min": "0.80"}, {"metric": "fpr", "max": "0.05"}]
+NATIVE = Evaluation.model_validate({"job": {}, "bars": BARS})
+EXIT_CODE = Evaluation.model_validate({"job": {}, "report": {"format": "ExitCode"}})
 
 
-def run(message: str | None = None, **facts: object) -> JobRun:
-    return JobRun(name="j", exists=True, finished=True, message=message, **facts)  # type: ignore[arg-type]
+def run(message: str | None = None, **facts: Any) -> JobRun:
+    return JobRun(name="j", exists=True, finished=True, message=message, **facts)
 
 
 def report(**metrics: object) -> str:
-    return json.dumps(
-        {"schema": "merit.dev/report/v1", "revision": "h1:aa", "nonce": "bb", "metrics": metrics}
-    )
+    bound = {"schema": "merit.dev/report/v1", "revision": REVISION, "nonce": NONCE}
+    return json.dumps(bound | {"metrics": metrics})
+
+
+def verdict(job: JobRun, evaluation: Evaluation = NATIVE) -> Verdict:
+    return outcome(job, evaluation, revision=REVISION, nonce=NONCE).verdict
+
+
+GOOD = report(recall=0.9, fpr=0.01)
+BY_REPORT = [
+    pytest.param(run(GOOD, succeeded=True), "Good", "MeetsBars", id="all bars met"),
+    pytest.param(run(report(recall=0.7, fpr=0.01)), "Bad", "BelowBar", id="below a minimum"),
+    pytest.param(run(report(recall=0.9, fpr=0.06)), "Bad", "BelowBar", id="above a maximum"),
+    pytest.param(run(report(recall=0.7)), "Bad", "BelowBar", id="bad beats a missing metric"),
+    pytest.param(run(report(recall=0.9)), "Undecided", "MetricMissing", id="missing is no pass"),
+    pytest.param(run(GOOD, exit_code=1), "Good", "MeetsBars", id="a report judges, not the code"),
+    pytest.param(
+        run(GOOD, exit_code=137, reason="OOMKilled"), "Good", "MeetsBars", id="even when killed"
+    ),
+    pytest.param(run(None, reason="OOMKilled"), "NoData", "JobFailed", id="out of memory"),
+    pytest.param(run(None, reason="DeadlineExceeded"), "NoData", "JobFailed", id="too late"),
+    pytest.param(run("", reason="Evicted"), "NoData", "JobFailed", id="evicted"),
+    pytest.param(run("", exit_code=1, reason="Error"), "NoData", "JobFailed", id="no report"),
+    pytest.param(run("Trace", exit_code=137), "NoData", "JobFailed", id="killed while writing"),
+    pytest.param(run("x", exit_code=143), "NoData", "JobFailed", id="ended from outside"),
+    pytest.param(run("Traceback", exit_code=1), "Undecided", "Malformed", id="garbage"),
+    pytest.param(run("{", succeeded=True), "Undecided", "Malformed", id="half a report"),
+    pytest.param(run("x" * 4096, succeeded=True), "Undecided", "ReportTooLarge", id="cut off"),
+    pytest.param(run("", succeeded=True, exit_code=0), "Undecided", "ReportMissing", id="nothing"),
+    pytest.param(run(None, succeeded=True), "Undecided", "ReportLost", id="pod gone"),
+    pytest.param(
+        run(GOOD.replace('"bb"', '"cc"'), succeeded=True), "Undecided", "StaleReport",
+        id="of another run",
+    ),
+    pytest.param(
+        run(GOOD.replace("v1", "v2"), succeeded=True), "Undecided", "UnknownSchema", id="schema"
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("job", "kind", "reason"), BY_REPORT)
+def test_a_finished_job_is_judged_by_its_numbers(job: JobRun, kind: str, reason: str) -> None:
+    found = verdict(job)
+    assert (found.kind, found.reason) == (kind, reason), found.message
 
 
 @pytest.mark.parametrize(
     ("job", "kind", "reason"),
     [
-        pytest.param(run(report(recall=0.9, fpr=0.01)), "Good", "MeetsBars", id="all bars met"),
-        pytest.param(run(report(recall=0.8, fpr=0.05)), "Good", "MeetsBars", id="on the bar"),
-        pytest.param(run(report(recall=0.7, fpr=0.01)), "Bad", "BelowBar", id="below a minimum"),
-        pytest.param(run(report(recall=0.9, fpr=0.06)), "Bad", "BelowBar", id="above a maximum"),
-        pytest.param(
-            run(report(recall=0.7)), "Bad", "BelowBar", id="bad beats a metric that is missing"
-        ),
-        pytest.param(
-            run(report(recall=0.9)), "Undecided", "MetricMissing", id="a missing metric is no pass"
-        ),
-        pytest.param(
-            run(report(recall=0.9, fpr=0.01), exit_code=1), "Good", "MeetsBars",
-            id="a valid report judges, whatever the exit code",
-        ),
-        pytest.param(
-            run(report(recall=0.9, fpr=0.01), exit_code=137), "NoData", "JobFailed",
-            id="a killed Job proves nothing",
-        ),
-        pytest.param(run(None, reason="OOMKilled"), "NoData", "JobFailed", id="no report: no data"),
-        pytest.param(
-            run(None, succeeded=True), "Undecided", "Malformed", id="success without a report"
-        ),
+        (run("", succeeded=True, exit_code=0), "Good", "ExitCodeOnly"),
+        (run("numbers, ignored", succeeded=True, exit_code=0), "Good", "ExitCodeOnly"),
+        (run("", exit_code=1), "Bad", "ExitCode"),
+        (run("", exit_code=42), "Bad", "ExitCode"),
+        (run(GOOD, exit_code=1), "Bad", "ExitCode"),
+        (run(None, reason="BackoffLimitExceeded"), "NoData", "JobFailed"),
+        (run(None, reason="DeadlineExceeded", exit_code=1), "NoData", "JobFailed"),
+        *((run("", exit_code=c), "NoData", "JobFailed") for c in (125, 126, 127, 137, 139, 143)),
     ],
-)  # fmt: skip
-def test_a_finished_job_is_judged_by_its_numbers(job: JobRun, kind: str, reason: str) -> None:
-    verdict = judge(job, BARS, "h1:aa", "bb")
-    assert (verdict.kind, verdict.reason) == (kind, reason)
+)
+def test_an_exit_code_alone_is_a_verdict_only_if_the_program_chose_it(
+    job: JobRun, kind: str, reason: str
+) -> None:
+    found = verdict(job, EXIT_CODE)
+    assert (found.kind, found.reason) == (kind, reason)
 
 
 def test_a_report_that_says_passed_with_bad_numbers_is_bad() -> None:
     text = json.dumps(json.loads(report(recall=0.1, fpr=0.01)) | {"pass": True})
-    assert judge(run(text), BARS, "h1:aa", "bb").kind == "Bad"
+    assert verdict(run(text)).kind == "Bad"
 
 
 def test_the_message_of_a_no_has_value_bar_and_samples() -> None:
-    verdict = judge(run(report(recall={"k": 7, "n": 10}, fpr=0.01)), BARS, "h1:aa", "bb")
-    assert verdict.message == "recall 0.7 < 0.80 (n=10)"
-    assert BARS[0].min == Decimal("0.80")
+    found = verdict(run(report(recall={"k": 7, "n": 10}, fpr=0.01)))
+    assert found.message == "recall 0.7 < 0.80 (n=10, upper bound 0.9127); met: fpr 0.01 <= 0.05"
+
+
+def test_a_failed_job_says_how_in_one_clean_line() -> None:
+    found = verdict(run(None, exit_code=139, reason="Error", detail="a\x1b[31m\nb"))
+    assert found.message == "no report: Error (exit code 139): a [31m b"
+
+
+CANDIDATE = Candidate(
+    revision=REVISION, short="aa", policy="pp", version="1", stage="Evaluation", since=""
+)
+
+
+def waits(verdict: Verdict) -> list[float | None]:
+    candidate, found = CANDIDATE, []
+    for _ in range(6):
+        wait = follows(candidate, verdict)
+        found.append(wait)
+        if wait is None:
+            break
+        candidate = again(candidate, 0.0, failures=candidate.failures + 1)
+    return found
+
+
+def test_a_broken_platform_is_tried_again_after_1_5_and_25_minutes_then_somebody_must_act() -> None:
+    assert waits(Verdict("NoData", "JobFailed", "")) == [60.0, 300.0, 1500.0, None]
+    assert RERUNS == (60.0, 300.0, 1500.0)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["Malformed", "StaleReport", "ReportTooLarge", "ReportLost", "ReportMissing", "UnknownSchema"],
+)
+def test_a_broken_report_is_asked_for_once_more(reason: str) -> None:
+    assert waits(Verdict("Undecided", reason, "")) == [0.0, None]
+
+
+@pytest.mark.parametrize("reason", ["MetricMissing", "NotProven", "TooFewSamples", "NoComparison"])
+def test_numbers_are_never_asked_for_twice(reason: str) -> None:
+    assert waits(Verdict("Undecided", reason, "")) == [None]
+
+
+def test_another_run_is_another_attempt_from_now_on() -> None:
+    held = CANDIDATE.model_copy(update={"held": True, "failures": 3, "attempt": 4})
+    fresh = again(held, 60.0)
+    assert (fresh.attempt, fresh.failures, fresh.held) == (5, 0, False)
+    assert fresh.since == "1970-01-01T00:01:00Z"

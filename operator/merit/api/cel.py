@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from merit.api.directions import HIGHER, LOWER
+
 _ORDER = "{0}.all(x, {0}.exists_one(y, y == x)) && {0}.isSorted()"
 _SIGNAL = (
     "self.failureModes.all(m, m.signal == 'cost' ? has(self.constraints.cost) :"
@@ -41,7 +43,39 @@ RULES: tuple[tuple[str, str, str], ...] = (
         "set perHour or per1kPredictions",
     ),
     ("constraints.scale.replicas", "self.min <= self.max", "set min to at most max"),
-    ("evaluation.bars[]", "has(self.min) || has(self.max)", "set min or max"),
+    (
+        "evaluation",
+        "has(self.report) && self.report.format == 'ExitCode'"
+        " || has(self.bars) && self.bars.size() > 0",
+        'evaluation.bars: set at least one, as {metric: recall, min: "0.80"}',
+    ),
+    (
+        "evaluation",
+        "!has(self.report) || self.report.format != 'ExitCode'"
+        " || !has(self.bars) || self.bars.size() == 0",
+        "evaluation.bars: an exit code has no numbers: take bars out, or use another report.format",
+    ),
+    (
+        "evaluation",
+        "!has(self.bars) || self.bars.size() == 0 || self.bars.exists(b, has(b.min) || has(b.max))",
+        "evaluation.bars: at a first deployment none of these would apply: set min or max on one",
+    ),
+    (
+        "evaluation.bars[]",
+        "has(self.min) || has(self.max) || has(self.noWorseThanStable) || has(self.maxSpread)",
+        "set min, max, noWorseThanStable or maxSpread",
+    ),
+    (
+        "evaluation.bars[]",
+        "!has(self.maxSpread) || has(self.slices)",
+        'maxSpread is between slices: name them, as slices: ["country=*"]',
+    ),
+    (
+        "evaluation.bars[]",
+        "!has(self.noWorseThanStable) || has(self.direction) || has(self.min) != has(self.max)"
+        f" || self.metric.matches('{LOWER}') != self.metric.matches('{HIGHER}')",
+        "the metric's name does not tell which way is better: set direction: Higher or Lower",
+    ),
     (
         "evaluation.bars[]",
         "!has(self.min) || !has(self.max) || double(self.min) <= double(self.max)",

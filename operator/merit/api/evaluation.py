@@ -7,25 +7,73 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from merit.api.base import Model
-from merit.api.fields import JobSpec, Number
+from merit.api.directions import Direction, direction_of
+from merit.api.fields import JobSpec, Margin, Number
+
+METRIC_PATTERN = r"^[A-Za-z0-9_.,:/=@-][A-Za-z0-9_.,:/=@ -]{0,95}$"
+GLOB_PATTERN = r"^[A-Za-z0-9_.,:/=@*?-][A-Za-z0-9_.,:/=@*? -]{0,95}$"
+
+MetricName = Annotated[str, StringConstraints(pattern=METRIC_PATTERN, max_length=96)]
+SliceGlob = Annotated[str, StringConstraints(pattern=GLOB_PATTERN, max_length=96)]
 
 
 class ReportFormat(Model):
     """How the evaluator tells its metrics."""
 
-    format: Literal["Native"] = Field(
-        description="Native: merit.dev/report/v1 in the termination message. Default: Native."
+    format: Literal["Native", "ExitCode"] = Field(
+        description="Native: merit.dev/report/v1 in the termination message. ExitCode: no report; "
+        "0 is passed, and bars must be absent. Default: Native."
     )
 
 
 class EvaluationBar(Model):
-    """What a metric of the report must reach. At least one of min and max."""
+    """What a metric of the report must reach. At least one bound."""
 
-    metric: Annotated[
-        str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:/=@-][A-Za-z0-9_.,:/=@ -]{0,95}$")
-    ] = Field(max_length=96, description="Name of the metric in the evaluator's report. Required.")
+    metric: MetricName = Field(
+        description="Name of the metric in the evaluator's report. Required."
+    )
     min: Number | None = Field(default=None, description='At least this, a string, as "0.80".')
     max: Number | None = Field(default=None, description='At most this, a string, as "0.05".')
+    no_worse_than_stable: Margin | None = Field(
+        default=None,
+        description='Worse than the serving revision by at most this, as "0.002". At a first '
+        "deployment it does not apply.",
+    )
+    max_spread: Margin | None = Field(
+        default=None,
+        description='Largest less smallest value among the slices at most this, as "0.01". '
+        "Needs slices.",
+    )
+    slices: tuple[SliceGlob, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=16,
+        description='Slices of the report that this bar is about, as "country=*"; * and ? match. '
+        "Every one must meet it. Default: the metric as a whole.",
+    )
+    min_samples: Annotated[int, Field(ge=1, le=1_000_000_000, strict=True)] | None = Field(
+        default=None,
+        description="With fewer samples (n in the report) there is no verdict. Default: none.",
+    )
+    direction: Direction | None = Field(
+        default=None,
+        description="Whether higher or lower is better. Default: Higher with min, Lower with max, "
+        "else by the metric's name where that tells it (auc, loss).",
+    )
+    proof: Literal["PointEstimate", "Bound"] | None = Field(
+        default=None,
+        description="PointEstimate: the value meets the bar. Bound: its 95% bound does, from k of "
+        "n or se in the report. Default: PointEstimate.",
+    )
+
+    @property
+    def better(self) -> Direction | None:
+        """Which way is better: as written, else by the side of the bar, else by the name."""
+        if self.direction is not None:
+            return self.direction
+        if (self.min is None) != (self.max is None):
+            return "Lower" if self.min is None else "Higher"
+        return direction_of(self.metric)
 
 
 class Evaluation(Model):
@@ -37,5 +85,13 @@ class Evaluation(Model):
     )
     report: ReportFormat | None = Field(default=None, description="Default: format Native.")
     bars: tuple[EvaluationBar, ...] = Field(
-        min_length=1, max_length=32, description="All must be met. Required, at least one."
+        default=(),
+        max_length=32,
+        description="All must be met, and one must have min or max. Required, save with "
+        "report.format ExitCode.",
     )
+
+    @property
+    def format(self) -> str:
+        """The format in force."""
+        return self.report.format if self.report else "Native"

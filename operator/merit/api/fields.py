@@ -53,6 +53,13 @@ def _money(text: object) -> Decimal:
     return amount
 
 
+def _margin(text: object) -> Decimal:
+    amount = parse_decimal(text)
+    if amount < 0:
+        raise Refused(f'"{shown(text)}" is less than nothing', 'write 0 or more, as "0.01"')
+    return amount
+
+
 def _string(pattern: str, length: int, *rules: tuple[str, str]) -> WithJsonSchema:
     schema: dict[str, Any] = {"type": "string", "pattern": pattern, "maxLength": length}
     if rules:
@@ -80,6 +87,11 @@ Confidence = Annotated[
     _string(SHARE_PATTERN, 12, (f"50.0 <= {_NUMBER} && {_NUMBER} < 100.0", "write 50% to 99.99%")),
 ]
 Number = Annotated[Decimal, BeforeValidator(parse_decimal), _string(DECIMAL_PATTERN, 24)]
+Margin = Annotated[
+    Decimal,
+    BeforeValidator(_margin),
+    _string(DECIMAL_PATTERN, 24, ("double(self) >= 0.0", "write 0 or more")),
+]
 Money = Annotated[
     Decimal,
     BeforeValidator(_money),

@@ -11,9 +11,12 @@ KIND = "ModelDeployment"
 PLURAL = "modeldeployments"
 LABEL_NAME = "merit.dev/name"
 LABEL_REVISION = "merit.dev/revision"
+LABEL_STAGE = "merit.dev/stage"
+LABEL_CANDIDATE = "merit.dev/candidate"  # the revision that a Job or record is about
 ANNOTATION_HASH = "merit.dev/applied"
 FIELD_MANAGER = "merit"
 RESERVED_ENV = "MERIT_"
+REPORT_CONTAINER = "merit-report"  # parses a framework's own file beside the user's containers
 MAX_NAME = 40
 NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
 

@@ -88,11 +88,42 @@ class Reason(StrEnum):
         "the metric rests on too few samples",
         "evaluate on more data",
     )
+    NOT_PROVEN = (
+        "NotProven",
+        "the value meets the bar, but its 95% bound does not",
+        "evaluate on more rows; the message says how many",
+    )
+    NO_COMPARISON = (
+        "NoComparison",
+        "the report cannot be compared with the serving revision",
+        "report stable's metrics on the same data, or dataset.digest",
+    )
+    NOT_APPLICABLE = (
+        "NotApplicable",
+        "nothing serves yet, so there is nothing to compare with",
+        "",
+    )
+    TOO_FEW_SLICES = (
+        "TooFewSlices",
+        "fewer than two slices have enough samples to compare",
+        "evaluate on more data, or lower minSamples",
+    )
+    EXIT_CODE_ONLY = ("ExitCodeOnly", "the evaluator ended with 0 and reported no numbers", "")
+    EXIT_CODE = (
+        "ExitCode",
+        "the evaluator ended with a code other than 0",
+        "read the Job's log; deploy a better model",
+    )
     JOB_FAILED = ("JobFailed", "the evaluator ended without a report", "read the Job's log")
     REPORT_MISSING = (
         "ReportMissing",
         "the evaluator succeeded but wrote no report",
         "write it to /dev/termination-log",
+    )
+    REPORT_LOST = (
+        "ReportLost",
+        "the evaluator's pod is gone, and its report with it",
+        "nothing: it runs once more; after that, see what deletes pods",
     )
     MALFORMED = ("Malformed", "the report cannot be read", "write merit.dev/report/v1")
     STALE_REPORT = (
@@ -103,7 +134,7 @@ class Reason(StrEnum):
     REPORT_TOO_LARGE = (
         "ReportTooLarge",
         "the report does not fit",
-        "report fewer metrics, below 4096 bytes",
+        "report fewer metrics: at most 4096 bytes fit",
     )
     UNKNOWN_SCHEMA = ("UnknownSchema", "the report has another schema", "write merit.dev/report/v1")
     # feasibility

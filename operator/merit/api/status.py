@@ -52,6 +52,10 @@ class Candidate(Told):
         default="", description="Requests per second of all traffic when it first had a share."
     )
     approved: int = Field(default=0, description="Up to which weight a person has said yes.")
+    failures: int = Field(default=0, description="Runs in a row that brought no verdict.")
+    held: bool = Field(
+        default=False, description="The last run brought no verdict, and none follows by itself."
+    )
     since: str = Field(description="When this stage or step began.")
     rollout_since: str = Field(default="", description="When it first had traffic.")
     superseded: bool = Field(
@@ -61,7 +65,7 @@ class Candidate(Told):
     @property
     def run(self) -> int:
         """Which run of the stage's Job this is, over all retries: names its Job and its record."""
-        return self.retry * 100 + self.attempt
+        return self.retry * 100_000 + self.attempt
 
 
 class FlowStage(Told):
@@ -148,6 +152,9 @@ class Status(Told):
     decisions: tuple[DecisionLine, ...] = ()
     rejected: tuple[Rejection, ...] = ()
     promoted: tuple[Promotion, ...] = ()
+    runs: int = Field(
+        default=0, description="The highest attempt of earlier candidates: no run is ever repeated."
+    )
     last_handled: dict[str, str] = Field(
         default_factory=dict, description="Of every token (merit.dev/VERB) the value handled last."
     )

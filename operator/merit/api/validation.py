@@ -23,7 +23,6 @@ _MISSING = {
     "constraints": "set at least one of latency, errors, cost, as errors: {max: 1%}",
     "failureModes": "name at least one way to fail: {name, signal, response}",
     "rollbackPolicy": "say whether Merit may roll back: rollbackPolicy: {automatic: true}",
-    "bars": 'set at least one bar, as {metric: recall, min: "0.80"}',
     "parentRefs": "name the Gateway: parentRefs: [{name: ...}]",
     "currency": "name the price book's currency, as USD",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from merit.api.names import LABEL_CANDIDATE, LABEL_STAGE
 from merit.api.spec import Spec
 from merit.children.workload import Object, labels, metadata
 
@@ -52,7 +53,7 @@ def evaluation_job(
         container["env"] = env + [{"name": key, "value": value} for key, value in given]
         container["terminationMessagePolicy"] = "File"  # log lines are no report
     body["template"] = template
-    marks = labels(name) | {"merit.dev/stage": "evaluation", "merit.dev/candidate": short}
+    marks = labels(name) | {LABEL_STAGE: "evaluation", LABEL_CANDIDATE: short}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

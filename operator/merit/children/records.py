@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from merit.api.names import accepted_name, ledger_name
+from merit.api.names import LABEL_CANDIDATE, LABEL_STAGE, accepted_name, ledger_name
 from merit.children.workload import Object, labels, metadata
 
 RENDERER = "1"
@@ -41,10 +41,14 @@ def stage_record(
     *, record: str, name: str, namespace: str, owner: Object, content: Mapping[str, str]
 ) -> Object:
     """One immutable ConfigMap per finished run of a stage."""
+    marks = labels(name) | {
+        LABEL_STAGE: content["stage"].lower(),
+        LABEL_CANDIDATE: content["revision"][3:11],
+    }
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata(record, namespace, owner, labels(name)),
+        "metadata": metadata(record, namespace, owner, marks),
         "immutable": True,
         "data": dict(content),
     }

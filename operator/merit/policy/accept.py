@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from merit.api.hashing import Identity
 from merit.api.spec import Spec
-from merit.api.status import Candidate, FlowStage, Status
+from merit.api.status import Candidate, FlowStage, Stage, Status
 from merit.policy.decision import Accept, Decision, Note
 from merit.policy.observed import Observed
 from merit.policy.remember import decided, dropped, judged_anew, rejection
 from merit.policy.responses import constrained, coverage
+from merit.policy.runs import again
 from merit.policy.times import stamp
 
 
@@ -42,12 +43,10 @@ def judge_anew(seen: Observed, now: float) -> Decision | None:
             return None
         if identity.key not in seen.accepted:
             return Decision(seen.status, actions=(Accept(),))
-        again = candidate.model_copy(
-            update={"policy": identity.policy, "since": stamp(now), "approved": 0}
-        )
+        anew = _anew(seen, candidate, identity, now)
         return Decision(
             decided(
-                seen.status.model_copy(update={"candidate": again, "analysis": None}),
+                seen.status.model_copy(update={"candidate": anew, "analysis": None}),
                 f"{candidate.short} is judged anew",
                 "the bars were edited",
                 now,
@@ -61,6 +60,17 @@ def judge_anew(seen: Observed, now: float) -> Decision | None:
             return Decision(seen.status, actions=(Accept(),))
         return Decision(judged_anew(seen.status, identity.policy, now), decisive_status=True)
     return None
+
+
+def _anew(seen: Observed, candidate: Candidate, identity: Identity, now: float) -> Candidate:
+    """The candidate under its new policy; a gate's Job runs again only if its own bars moved."""
+    judged = candidate.model_copy(update={"policy": identity.policy, "approved": 0})
+    if candidate.stage not in ("Evaluation", "Feasibility"):
+        return judged.model_copy(update={"since": stamp(now)})
+    old = seen.accepted.get(f"{candidate.short}-{candidate.policy}")
+    stage: Stage = "Evaluation" if candidate.stage == "Evaluation" else "Feasibility"
+    same = old is not None and old.identity.stage_policy(stage) == identity.stage_policy(stage)
+    return judged if same else again(judged, now)
 
 
 def take_up(seen: Observed, now: float) -> Decision | None:
@@ -93,6 +103,7 @@ def new_candidate(
         policy=identity.policy,
         version=spec.model.version,
         stage="Evaluation",
+        attempt=status.runs + 1,
         since=stamp(now),
         retry=retry,
     )

@@ -16,7 +16,7 @@ from merit.policy.observed import Observed
 from merit.policy.outcome import all_to_stable, promote, returned
 from merit.policy.raising import next_approval
 from merit.policy.remember import decided, dropped, predecessor, reject, rejection, told
-from merit.policy.times import stamp
+from merit.policy.runs import again
 from merit.policy.tokens import Token, acknowledged, fresh, ignored
 from merit.policy.verdict import Verdict
 
@@ -105,11 +105,9 @@ def _again(seen: Observed, candidate: Candidate, token: Token, now: float) -> De
         return ignored(seen, token, f"{candidate.short} is on its way", now)
     if flow.reason == "EvaluationRunning":
         return ignored(seen, token, f"{candidate.short} is being evaluated", now)
-    again = candidate.model_copy(
-        update={"retry": candidate.retry + 1, "attempt": 1, "since": stamp(now)}
-    )
+    anew = again(candidate, now).model_copy(update={"retry": candidate.retry + 1})
     kept = tuple(s for s in status.flow if s.stage != candidate.stage)
-    status = status.model_copy(update={"candidate": again, "flow": kept})
+    status = status.model_copy(update={"candidate": anew, "flow": kept})
     return _retried(status, token, candidate.short, flow.message, now)
 
 

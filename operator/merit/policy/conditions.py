@@ -151,8 +151,8 @@ def progress(status: Status) -> tuple[str, str, str]:
     entry = next((s for s in status.flow if s.stage == stage), None)
     if entry is None:
         return "going", candidate.stage, f"{candidate.stage} begins"
-    running = entry.reason in ("EvaluationRunning", "JobFailed") and candidate.attempt <= 3
-    if stage != "Rollout" and entry.verdict in ("Undecided", "NoData") and not running:
+    undecided = stage == "Feasibility" and entry.verdict in ("Undecided", "NoData")
+    if candidate.held or undecided:
         return "held", entry.reason, entry.message
     if entry.reason == "QuotaExceeded" and not candidate.weight:
         return "held", entry.reason, entry.message

@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Decimal
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from merit.api.evaluation import EvaluationBar
+import merit
 from merit.api.names import job_name, nonce, run_id
-from merit.api.status import Candidate
+from merit.api.quantity import format_duration
+from merit.api.status import Candidate, Status
+from merit.policy.bars import Serving
 from merit.policy.decision import Decision, Note, Record, RunJob
 from merit.policy.observed import Accepted, JobRun, Observed
 from merit.policy.remember import decided, reject, told, was_promoted
-from merit.policy.report import Report, Value, parse_report
-from merit.policy.strict import plain
-from merit.policy.times import age, stamp
+from merit.policy.report import Report, parse_report
+from merit.policy.runs import RERUNS, Outcome, again, follows, outcome, told_findings
+from merit.policy.strict import LIMIT, plain
+from merit.policy.times import age, seconds, stamp
 from merit.policy.verdict import Verdict
 
-BACK_OFF = (0.0, 60.0, 300.0)  # before each run; infrastructure failures are not the model's
-_INFRASTRUCTURE_CODES = {125, 126, 127, 137, 139, 143}
+PULL_PATIENCE = 300.0  # seconds until a run whose image cannot be pulled counts as failed
+BRIEF = 400  # characters of a verdict in the ledger and in the list of decisions
 
 
-def expected_job(seen: Observed) -> str | None:
-    """The name of the Job that this object waits for now, if it is in gate 1."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The run of gate 1 that an object is in: its candidate, spec, Job, and what binds a report."""
+
+    candidate: Candidate
+    accepted: Accepted
+    job: str
+    nonce: str
+
+
+def run_of(seen: Observed) -> Run | None:
+    """The run, if this object is in gate 1."""
     candidate, accepted = seen.status.candidate, candidate_spec(seen)
     if candidate is None or accepted is None or candidate.stage != "Evaluation":
         return None
-    policy = accepted.identity.evaluation
-    run = run_id(seen.uid, candidate.revision, policy, candidate.run)
-    return job_name(seen.name, candidate.short, "evaluation", run)
+    of = (seen.uid, candidate.revision, accepted.identity.evaluation, candidate.run)
+    name = job_name(seen.name, candidate.short, "evaluation", run_id(*of))
+    return Run(candidate, accepted, name, nonce(*of))
+
+
+def expected_job(seen: Observed) -> str | None:
+    """The name of the Job that this object waits for now, or is held at, if it is in gate 1."""
+    run = run_of(seen)
+    return run.job if run else None
 
 
 def candidate_spec(seen: Observed) -> Accepted | None:
@@ -36,159 +56,169 @@ def candidate_spec(seen: Observed) -> Accepted | None:
     return seen.accepted.get(f"{candidate.short}-{candidate.policy}") if candidate else None
 
 
+def compares(seen: Observed) -> bool:
+    """Whether the verdict that is due may need the serving revision's own record."""
+    run = run_of(seen)
+    bars = run.accepted.spec.evaluation.bars if run and seen.status.stable else ()
+    return any(bar.no_worse_than_stable is not None for bar in bars)
+
+
 def evaluate(seen: Observed, now: float) -> Decision | None:
     """Run the Job, or judge what it reported."""
-    candidate, accepted = seen.status.candidate, candidate_spec(seen)
-    if candidate is None or accepted is None or candidate.stage != "Evaluation":
+    run = run_of(seen)
+    if run is None or run.candidate.superseded:
         return None
-    if candidate.superseded:
-        return None
-    if was_promoted(seen.status, accepted.identity):
+    if was_promoted(seen.status, run.accepted.identity):
         restored = Verdict("Good", "Restored", "passed before under the same bars; not run again")
-        return _passed(seen, candidate, restored, now, ())
-    name = expected_job(seen)
-    assert name is not None
-    job = seen.job if seen.job and seen.job.name == name else JobRun(name=name)
-    token = nonce(seen.uid, candidate.revision, accepted.identity.evaluation, candidate.run)
+        return _passed(seen, run.candidate, restored, now, ())
+    if run.candidate.held:
+        return Decision(seen.status)  # nothing new would come of it: somebody must act
+    job = seen.job if seen.job and seen.job.name == run.job else JobRun(name=run.job)
     if not job.exists:
-        return _start(seen, candidate, accepted, name, token, now)
+        return _start(seen, run, now)
     if not job.finished:
-        running = Verdict("Undecided", "EvaluationRunning", f"Job {name} runs")
-        return Decision(told(seen.status, "Evaluation", running, now))
-    verdict = judge(job, accepted.spec.evaluation.bars, candidate.revision, token)
-    return _finish(seen, candidate, accepted, job, verdict, now)
+        return _wait(seen, run, job, now)
+    found = outcome(
+        job,
+        run.accepted.spec.evaluation,
+        revision=run.candidate.revision,
+        nonce=run.nonce,
+        serving=_serving(seen),
+    )
+    return _finish(seen, run, job, found, now)
 
 
-def _start(
-    seen: Observed, candidate: Candidate, accepted: Accepted, name: str, token: str, now: float
-) -> Decision:
+def _serving(seen: Observed) -> Serving | None:
+    """What the candidate is compared with: the stable revision, and its record if it was read."""
+    stable, record = seen.status.stable, seen.serving_record
+    if stable is None:
+        return None
+    told = parse_report(
+        record.get("report", ""), revision=stable.revision, nonce=record.get("nonce", "")
+    )
+    return Serving(stable.revision, told if isinstance(told, Report) else None)
+
+
+def _start(seen: Observed, run: Run, now: float) -> Decision:
+    candidate = run.candidate
     flow = next((s for s in seen.status.flow if s.stage == "Evaluation"), None)
-    if flow is not None and flow.verdict == "NoData" and candidate.attempt > len(BACK_OFF):
-        return Decision(seen.status)  # given up: shown as stalled, until somebody acts
-    wait = BACK_OFF[min(candidate.attempt, len(BACK_OFF)) - 1] - age(candidate.since, now)
-    if wait > 0:
-        return Decision(seen.status, again=wait)
-    running = Verdict("Undecided", "EvaluationRunning", f"Job {name} starts")
+    if candidate.failures and flow is not None and flow.verdict == "NoData":
+        back_off = RERUNS[min(candidate.failures, len(RERUNS)) - 1]
+        if (left := back_off - age(candidate.since, now)) > 0:
+            return Decision(seen.status, again=left)
+    running = Verdict("Undecided", "EvaluationRunning", f"Job {run.job} starts")
     stable = seen.status.stable
-    run = RunJob(
-        key=accepted.identity.key,
+    action = RunJob(
+        key=run.accepted.identity.key,
         stage="Evaluation",
-        name=name,
-        nonce=token,
+        name=run.job,
+        nonce=run.nonce,
         stable_key=f"{stable.short}-{stable.policy}" if stable else "",
     )
-    return Decision(told(seen.status, "Evaluation", running, now), actions=(run,))
+    return Decision(told(seen.status, "Evaluation", running, now), actions=(action,))
 
 
-def _finish(
-    seen: Observed,
-    candidate: Candidate,
-    accepted: Accepted,
-    job: JobRun,
-    verdict: Verdict,
-    now: float,
-) -> Decision:
-    record = Record(
-        name=job.name,
-        job=job.name,
-        content={
-            "stage": "Evaluation",
-            "revision": candidate.revision,
-            "policy": accepted.identity.evaluation,
-            "verdict": verdict.kind,
-            "reason": verdict.reason,
-            "message": verdict.message,
-            "report": plain(job.message or "", 4096),
-            "at": stamp(now),
-        },
-    )
+def _wait(seen: Observed, run: Run, job: JobRun, now: float) -> Decision:
+    """The Job runs, or waits for what the cluster lacks; an image may be waited for too long."""
+    pulls = job.blocked_by == "ImagePull"
+    patience = PULL_PATIENCE - age(job.created, now)
+    if pulls and patience <= 0:
+        failed = Verdict("NoData", "JobFailed", f"no report: {plain(job.blocked)}")
+        return _finish(seen, run, job, Outcome(failed), now)
+    words = f"waits: {plain(job.blocked)}" if job.blocked else "runs"
+    running = Verdict("Undecided", "EvaluationRunning", f"Job {run.job} {words}")
+    status = told(seen.status, "Evaluation", running, now)
+    return Decision(status, again=patience if pulls else None)
+
+
+def _finish(seen: Observed, run: Run, job: JobRun, found: Outcome, now: float) -> Decision:
+    candidate, verdict = run.candidate, found.verdict
+    record = Record(name=run.job, job=run.job, content=_record(run, job, found, now))
     if verdict.kind == "Good":
         return _passed(seen, candidate, verdict, now, (record,))
-    status = told(seen.status, "Evaluation", verdict, now, record=job.name)
     if verdict.kind == "Bad":
-        why = f"version {candidate.version}: {verdict.message}"
-        status = reject(status, accepted.identity, "Evaluation", verdict, candidate.version, now)
-        return Decision(
-            decided(status, f"{candidate.short} rejected at the evaluation", why, now),
-            actions=(record,),
-            notes=(Note("EvaluationFailed", why, warning=True),),
-            decisive_status=True,
-        )
-    if _runs_again(verdict, candidate.attempt):
-        again = candidate.model_copy(update={"attempt": candidate.attempt + 1, "since": stamp(now)})
-        return Decision(
-            status.model_copy(update={"candidate": again}),
-            actions=(record,),
-            notes=(Note(verdict.reason, f"evaluation runs again: {verdict.message}", True),),
-            decisive_status=True,
-        )
-    return Decision(status)  # held and shown: the next run would say the same
+        return _refused(seen, run, verdict, record, now)
+    wait = follows(candidate, verdict)
+    version = f"version {candidate.version}: {verdict.message[:BRIEF]}"
+    if wait is None:
+        held = candidate.model_copy(update={"held": True})
+        status = told(seen.status, "Evaluation", verdict, now, record=run.job)
+        status = status.model_copy(update={"candidate": held})
+        what, why = f"{candidate.short} is held at the evaluation", verdict.message[:BRIEF]
+        note = Note(verdict.reason, f"held at the evaluation, {version}", warning=True)
+    else:
+        when = f"in {format_duration(wait)}" if wait else "at once"
+        verdict = Verdict(verdict.kind, verdict.reason, f"{verdict.message}; runs again {when}")
+        status = told(seen.status, "Evaluation", verdict, now, record=run.job)
+        another = again(candidate, now, failures=candidate.failures + 1)
+        status = status.model_copy(update={"candidate": another})
+        what, why = f"the evaluation of {candidate.short} runs again {when}", version
+        note = Note(verdict.reason, f"the evaluation runs again {when}, {version}", warning=True)
+    return Decision(
+        decided(status, what, why, now), actions=(record,), notes=(note,), decisive_status=True
+    )
 
 
-def _runs_again(verdict: Verdict, attempt: int) -> bool:
-    """Infrastructure: up to three runs. A report that is none: once more. Numbers: never."""
-    if verdict.kind == "NoData":
-        return attempt < len(BACK_OFF)
-    broken = ("Malformed", "StaleReport", "ReportTooLarge", "UnknownSchema")
-    return verdict.reason in broken and attempt < 2
+def _refused(seen: Observed, run: Run, verdict: Verdict, record: Record, now: float) -> Decision:
+    candidate = run.candidate
+    why = f"version {candidate.version}: {verdict.message[:BRIEF]}"
+    status = told(seen.status, "Evaluation", verdict, now, record=run.job)
+    brief = Verdict(verdict.kind, verdict.reason, verdict.message[:BRIEF])
+    status = reject(status, run.accepted.identity, "Evaluation", brief, candidate.version, now)
+    return Decision(
+        decided(status, f"{candidate.short} rejected at the evaluation", why, now),
+        actions=(record,),
+        notes=(Note("EvaluationFailed", f"Rejected: {why}", warning=True),),
+        decisive_status=True,
+    )
 
 
 def _passed(
     seen: Observed, candidate: Candidate, verdict: Verdict, now: float, actions: tuple[Record, ...]
 ) -> Decision:
     record = actions[0].name if actions else ""
-    status = told(seen.status, "Evaluation", verdict, now, record=record)
-    onward = candidate.model_copy(update={"stage": "Feasibility", "since": stamp(now)})
+    status: Status = told(seen.status, "Evaluation", verdict, now, record=record)
+    onward = again(candidate, now).model_copy(update={"stage": "Feasibility"})
     status = status.model_copy(update={"candidate": onward})
+    brief = verdict.message[:BRIEF]
     return Decision(
-        decided(status, f"{candidate.short} passed the evaluation", verdict.message, now),
+        decided(status, f"{candidate.short} passed the evaluation", brief, now),
         actions=actions,
-        notes=(Note(verdict.reason, f"version {candidate.version}: {verdict.message}"),),
+        notes=(Note(verdict.reason, f"version {candidate.version}: {brief}"),),
         decisive_status=True,
     )
 
 
-def judge(job: JobRun, bars: Sequence[EvaluationBar], revision: str, token: str) -> Verdict:
-    """The verdict of a finished Job. Only a number on the wrong side of a bar is Bad."""
-    if not job.message:
-        if job.succeeded:
-            return Verdict("Undecided", "Malformed", "the Job ended well, without a report")
-        code = "" if job.exit_code is None else f" (exit code {job.exit_code})"
-        return Verdict("NoData", "JobFailed", f"no report: {plain(job.reason or 'failed')}{code}")
-    if job.exit_code in _INFRASTRUCTURE_CODES:
-        return Verdict("NoData", "JobFailed", f"killed with exit code {job.exit_code}")
-    report = parse_report(job.message, revision=revision, nonce=token)
-    if isinstance(report, Verdict):
-        return report
-    return weigh(report, bars)
+def _record(run: Run, job: JobRun, found: Outcome, now: float) -> Mapping[str, str]:
+    """Everything that the verdict came from; readable by whoever reads ConfigMaps."""
+    evaluation = run.accepted.spec.evaluation
+    bars = [
+        bar.model_dump(mode="json", by_alias=True, exclude_none=True) for bar in evaluation.bars
+    ]
+    return {
+        "stage": "Evaluation",
+        "revision": run.candidate.revision,
+        "version": run.candidate.version,
+        "policy": run.accepted.identity.evaluation,
+        "attempt": str(run.candidate.attempt),
+        "nonce": run.nonce,
+        "verdict": found.verdict.kind,
+        "reason": found.verdict.reason,
+        "message": found.verdict.message,
+        "format": evaluation.format,
+        "report": (job.message or "")[: 2 * LIMIT],
+        "bars": json.dumps(bars, indent=1),
+        "findings": json.dumps(told_findings(found.findings), indent=1),
+        "images": "\n".join(job.images),
+        "started": job.started,
+        "ended": job.ended or stamp(now),
+        "exitCode": "" if job.exit_code is None else str(job.exit_code),
+        "merit": merit.__version__,
+        "at": stamp(now),
+    }
 
 
-def weigh(report: Report, bars: Sequence[EvaluationBar]) -> Verdict:
-    """The report against the bars: any Bad decides, then any Undecided, then Good."""
-    found = [_bar(bar, report.metrics.get(bar.metric)) for bar in bars]
-    for kind in ("Bad", "Undecided"):
-        of_kind = [v for v in found if v.kind == kind]
-        if of_kind:
-            return Verdict(of_kind[0].kind, of_kind[0].reason, _joined(of_kind))
-    return Verdict("Good", "MeetsBars", _joined(found))
-
-
-def _bar(bar: EvaluationBar, value: Value | None) -> Verdict:
-    if value is None:
-        return Verdict("Undecided", "MetricMissing", f"{bar.metric} is not in the report")
-    n = "" if value.n is None else f" (n={value.n:,})"
-    shown = f"{bar.metric} {_short(value.v)}"
-    if bar.min is not None and value.v < bar.min:
-        return Verdict("Bad", "BelowBar", f"{shown} < {bar.min}{n}")
-    if bar.max is not None and value.v > bar.max:
-        return Verdict("Bad", "BelowBar", f"{shown} > {bar.max}{n}")
-    sign = f">= {bar.min}" if bar.min is not None else f"<= {bar.max}"
-    return Verdict("Good", "MeetsBars", f"{shown} {sign}{n}")
-
-
-def _short(value: Decimal) -> str:
-    return f"{value:.4f}".rstrip("0").rstrip(".")
-
-
-def _joined(verdicts: Sequence[Verdict]) -> str:
-    return "; ".join(v.message for v in verdicts)[:1000]
+def newest_pass(records: list[Mapping[str, str]]) -> Mapping[str, str]:
+    """Of a revision's evaluation records the newest that passed; empty if none did."""
+    passed = [r for r in records if r.get("verdict") == "Good" and r.get("report")]
+    return max(passed, key=lambda r: seconds(r.get("at", "")), default={})

@@ -68,7 +68,13 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
-    """A gate's Job. `message` is the termination message of its newest terminated pod, if any."""
+    """A gate's Job, and the newest of its pods that ended.
+
+    `message`: what that pod's report container left for the kubelet; None without such a pod.
+    `exit_code`, `reason`: of the container that decided its end. `blocked_by`, `blocked`: what a
+    pod that does not start waits for, a word and a sentence. `images`: digests that ran.
+    `created`, `started`, `ended`: RFC 3339.
+    """
 
     name: str
     exists: bool = False
@@ -78,6 +84,12 @@ class JobRun:
     exit_code: int | None = None
     reason: str = ""
     detail: str = ""
+    blocked_by: str = ""
+    blocked: str = ""
+    images: tuple[str, ...] = ()
+    created: str = ""
+    started: str = ""
+    ended: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +136,7 @@ class Observed:
     `pin_is_ours`: field manager `merit` applied it; `pin_is_foreign`: another applier owns it.
     `measuring` while that is being read. `warnings`: reason and sentence for each bound that is no
     bucket edge. `refused` is the API server's own sentence about a child, from a strict dry-run.
+    `serving_record`: the stable revision's evaluation on record, read when a verdict compares.
     `tokens` are the values of the annotations merit.dev/approve and so on, by verb.
     """
 
@@ -147,6 +160,7 @@ class Observed:
     service_selects: str | None = None
     service_foreign: bool = False
     job: JobRun | None = None
+    serving_record: Mapping[str, str] = field(default_factory=dict)
     sample: Sample | NoSample | None = None
     dispersion: Mapping[str, float] = field(default_factory=dict)
     idle: Mapping[str, bool] = field(default_factory=dict)

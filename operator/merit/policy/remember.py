@@ -90,7 +90,11 @@ def dropped(status: Status, now: float) -> Status:
     candidate = status.candidate
     if candidate is None:
         return status
-    update: dict[str, object] = {"candidate": None, "analysis": None}
+    update: dict[str, object] = {
+        "candidate": None,
+        "analysis": None,
+        "runs": max(status.runs, candidate.attempt),
+    }
     if candidate.stage not in ("Evaluation", "Feasibility"):
         update["leaving"] = leaving_with(status, candidate.short, now, now + DRAIN)
     return status.model_copy(update=update)
@@ -120,6 +124,7 @@ def promoted(status: Status, candidate: Candidate, keep_warm: float, now: float)
         "stable": revision,
         "candidate": None,
         "analysis": None,
+        "runs": max(status.runs, candidate.attempt),
         "promoted": _promotions(status, revision, at),
     }
     if status.stable is not None and status.stable.short != candidate.short:

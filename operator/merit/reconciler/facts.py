@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from merit.api.names import ANNOTATION_HASH, KIND, LABEL_REVISION
-from merit.policy.observed import Accepted, Arm, JobRun, Route
+from merit.policy.observed import Accepted, Arm, Route
 from merit.traffic.gateway_api import answer_of, weights_of
 
 Object = Mapping[str, Any]
@@ -48,7 +48,9 @@ def arm_facts(
     mine = [p for p in pods if (p["metadata"].get("labels") or {}).get(LABEL_REVISION) == short]
     alive = [p for p in mine if not p["metadata"].get("deletionTimestamp")]
     down = [d for p in alive if (d := _down(p))]
-    blocked_by, blocked = next((b for p in alive if (b := _blocked(p))), None) or _quota(deployment)
+    blocked_by, blocked = next((b for p in alive if (b := why_blocked(p))), None) or _quota(
+        deployment
+    )
     detail = down[0] if down else _progress(deployment)
     return Arm(
         short=short,
@@ -95,7 +97,7 @@ def _down(pod: Object) -> str:
     return ""
 
 
-def _blocked(pod: Object) -> tuple[str, str] | None:
+def why_blocked(pod: Object) -> tuple[str, str] | None:
     """What the platform lacks for this pod, in a word and a sentence: never the model's fault."""
     for container in _containers(pod):
         waiting = (container.get("state") or {}).get("waiting") or {}
@@ -130,41 +132,3 @@ def route_facts(route: Object | None, uid: str) -> Route:
         return Route(exists=True, foreign=True)
     accepted, reason = answer_of(route)
     return Route(exists=True, weights=weights_of(route), accepted=accepted, reason=reason)
-
-
-def job_facts(name: str, job: Object | None, pods: Iterable[Object]) -> JobRun:
-    """A gate's Job, with the message of its newest terminated pod."""
-    if job is None:
-        return JobRun(name=name)
-    ended = {
-        c.get("type"): c
-        for c in (job.get("status") or {}).get("conditions") or ()
-        if c.get("status") == "True"
-    }
-    message, code, why = _termination(name, pods)
-    failed = ended.get("Failed") or {}
-    return JobRun(
-        name=name,
-        exists=True,
-        finished="Complete" in ended or "Failed" in ended,
-        succeeded="Complete" in ended,
-        message=message,
-        exit_code=code,
-        reason=why or str(failed.get("reason", "")),
-        detail=str(failed.get("message", ""))[:256],
-    )
-
-
-def _termination(name: str, pods: Iterable[Object]) -> tuple[str | None, int | None, str]:
-    ended: list[tuple[str, Object]] = []
-    for pod in pods:
-        if (pod["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-name") != name:
-            continue
-        for container in (pod.get("status") or {}).get("containerStatuses") or ():
-            terminated = (container.get("state") or {}).get("terminated")
-            if terminated:
-                ended.append((str(terminated.get("finishedAt", "")), terminated))
-    if not ended:
-        return None, None, ""
-    newest = max(ended, key=lambda pair: (pair[0], bool(pair[1].get("message"))))[1]
-    return newest.get("message"), newest.get("exitCode"), str(newest.get("reason", ""))

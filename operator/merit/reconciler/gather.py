@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from merit.api.hashing import content_hash, identify
 from merit.api.host_access import host_access
-from merit.api.names import LABEL_REVISION, arm_name
+from merit.api.names import LABEL_CANDIDATE, LABEL_NAME, LABEL_REVISION, LABEL_STAGE, arm_name
 from merit.api.spec import Spec
 from merit.api.status import Status
 from merit.api.validation import Invalid, parse_spec
@@ -24,7 +24,7 @@ from merit.evidence.counts import NoSample, Sample
 from merit.metrics.fleet import FleetArms
 from merit.metrics.pods import Dispersion
 from merit.policy.converge import ledger_content, worth_keeping
-from merit.policy.evaluation import expected_job
+from merit.policy.evaluation import compares, expected_job, newest_pass
 from merit.policy.observed import Accepted, Arm, Figure, Observed, Route, Tuning
 from merit.policy.signals import declared
 from merit.policy.times import seconds
@@ -32,11 +32,11 @@ from merit.policy.tokens import read_tokens
 from merit.reconciler.facts import (
     applied,
     arm_facts,
-    job_facts,
     of_predecessor,
     owned_by,
     route_facts,
 )
+from merit.reconciler.job_facts import job_facts
 from merit.reconciler.memory import Memory, read_status
 from merit.reconciler.render import fleet_arms, render_route
 
@@ -149,9 +149,11 @@ class Gatherer:
         sample = self._sample(key, seen)
         figures = self._figures(key, seen)
         phi = self._dispersion(key, seen)
+        record = await self._serving_record(key, seen) if run is not None and run.finished else {}
         return replace(
             seen,
             job=run,
+            serving_record=record,
             sample=sample,
             figures=figures,
             dispersion=phi or {},
@@ -178,6 +180,17 @@ class Gatherer:
             return ()
         edges = {s.name: s.bound for s in declared(seen.spec)}
         return self._fleet.warnings(edges, source=seen.tuning.source)
+
+    async def _serving_record(self, key: Key, seen: Observed) -> Mapping[str, str]:
+        """The stable revision's evaluation on record, if a verdict is due that may need it."""
+        stable = seen.status.stable
+        if stable is None or not compares(seen):
+            return {}
+        labels = (
+            f"{LABEL_NAME}={key.name},{LABEL_STAGE}=evaluation,{LABEL_CANDIDATE}={stable.short}"
+        )
+        found = await self._cluster.list("v1", "ConfigMap", namespace=key.namespace, labels=labels)
+        return newest_pass([r.get("data") or {} for r in found if owned_by(r, seen.uid)])
 
     def _sample(self, key: Key, seen: Observed) -> Sample | NoSample | None:
         candidate, stable = seen.status.candidate, seen.status.stable

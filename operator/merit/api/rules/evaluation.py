@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from merit.api.evaluation import EvaluationBar
 from merit.api.quantity import Refused, shown
 from merit.api.rules.templates import containers
 from merit.api.spec import Spec
@@ -9,12 +10,7 @@ from merit.api.spec import Spec
 
 def check_evaluation(spec: Spec) -> None:
     """Bars and Job of gate 1. Raises Refused."""
-    for index, bar in enumerate(spec.evaluation.bars):
-        field = f"evaluation.bars[{index}]"
-        if bar.min is None and bar.max is None:
-            raise Refused(f"says nothing about {bar.metric}", "set min or max", field)
-        if bar.min is not None and bar.max is not None and bar.min > bar.max:
-            raise Refused(f"{bar.min} is more than max", "set min to at most max", f"{field}.min")
+    _bars(spec)
     job = spec.evaluation.job
     for key in job:
         if key not in ("template", "activeDeadlineSeconds", "backoffLimit"):
@@ -29,3 +25,42 @@ def check_evaluation(spec: Spec) -> None:
             remedy = f"give a whole number from {least}"
             raise Refused(f"{shown(value)} is not accepted here", remedy, f"evaluation.job.{key}")
     containers(job.get("template"), "evaluation.job.template")
+
+
+def _bars(spec: Spec) -> None:
+    bars, exit_code = spec.evaluation.bars, spec.evaluation.format == "ExitCode"
+    if exit_code and bars:
+        raise Refused(
+            "cannot be met: an exit code has no numbers",
+            "take bars out, or use another report.format",
+            "evaluation.bars",
+        )
+    if not exit_code and not bars:
+        remedy = 'set at least one bar, as {metric: recall, min: "0.80"}'
+        raise Refused("is empty, and without bars nothing passes", remedy, "evaluation.bars")
+    for index, bar in enumerate(bars):
+        _bar(bar, f"evaluation.bars[{index}]")
+    if bars and all(bar.min is None and bar.max is None for bar in bars):
+        raise Refused(
+            "says nothing that applies at a first deployment",
+            "set min or max on at least one bar",
+            "evaluation.bars",
+        )
+
+
+def _bar(bar: EvaluationBar, field: str) -> None:
+    compares = bar.no_worse_than_stable is not None
+    if bar.min is None and bar.max is None and not compares and bar.max_spread is None:
+        remedy = "set min, max, noWorseThanStable or maxSpread"
+        raise Refused(f"says nothing about {bar.metric}", remedy, field)
+    if bar.min is not None and bar.max is not None and bar.min > bar.max:
+        raise Refused(f"{bar.min} is more than max", "set min to at most max", f"{field}.min")
+    if bar.max_spread is not None and not bar.slices:
+        remedy = 'name the slices, as slices: ["country=*"]'
+        raise Refused("is between slices, and none are named", remedy, f"{field}.maxSpread")
+    if compares and bar.better is None:
+        raise Refused(
+            f'"{bar.metric}" does not tell which way is better',
+            "set direction: Higher or Lower",
+            f"{field}.direction",
+        )

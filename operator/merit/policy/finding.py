@@ -1,0 +1,82 @@
+"""What one check of one bar says, and the words and the verdict that many of them make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from merit.policy.verdict import Kind, Verdict
+
+Check = Literal["min", "max", "noWorseThanStable", "maxSpread", "exitCode"]
+MESSAGE = 1500  # bytes of a flow message
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`bar`: its index in spec. `slice`: empty for the metric as a whole.
+
+    `room`: how far from the bar, as a part of it; the smallest is the tightest.
+    """
+
+    bar: int
+    check: Check
+    metric: str
+    kind: Kind
+    reason: str
+    message: str
+    slice: str = ""
+    room: float = float("inf")
+
+
+def gate_verdict(findings: Sequence[Finding]) -> Verdict:
+    """Any Bad decides, then any Undecided or NoData, then Good. No finding at all is no pass."""
+    for kind in ("Bad", "Undecided", "NoData"):
+        of_kind = [f for f in findings if f.kind == kind]
+        if of_kind:
+            return Verdict(of_kind[0].kind, of_kind[0].reason, words(findings))
+    if not findings:
+        return Verdict("Undecided", "MetricMissing", "no bar is declared, so nothing is proven")
+    return Verdict("Good", "MeetsBars", words(findings))
+
+
+def words(findings: Sequence[Finding]) -> str:
+    """What is not Good, the worst first, and the tightest of what is; at most 1,500 bytes."""
+    order = {"Bad": 0, "Undecided": 1, "NoData": 2}
+    wrong = sorted((f for f in findings if f.kind != "Good"), key=lambda f: order[f.kind])
+    met = [f for f in findings if f.kind == "Good"]
+    parts = [f.message for f in wrong]
+    tail = ""
+    if met:
+        tightest = min(met, key=lambda f: f.room).message
+        tail = f"met: {tightest}" if wrong else tightest
+        if len(met) > 1:
+            tail += f"; {len(met) - 1} more met"
+    return _joined(parts, tail)
+
+
+def _joined(parts: Iterable[str], tail: str) -> str:
+    """As many parts as there is room for, the number of the others, the tail."""
+    kept, left, room = [], list(parts), MESSAGE - len(tail.encode()) - 40
+    while left and room >= len(left[0].encode()) + 2:
+        room -= len(left[0].encode()) + 2
+        kept.append(left.pop(0))
+    if left and not kept:
+        kept.append(left.pop(0).encode()[:room].decode("utf-8", "ignore"))
+    more = [f"{len(left)} more not met"] if left else []
+    return "; ".join([*kept, *more, *([tail] if tail else [])])
+
+
+def shown(value: Decimal | float, beside: Decimal | None = None) -> str:
+    """A number with four decimals, or with as many as it takes to tell it from the bar."""
+    value = Decimal(value)
+    size = abs(value)
+    if size and (size < Decimal("0.0001") or size >= 10**9):
+        return f"{float(value):.4g}"
+    for digits in (4, 6, 9):
+        text = f"{value:.{digits}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        if beside is None or value == beside or Decimal(text) != beside:
+            break
+    return text
