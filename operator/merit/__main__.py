@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 import merit
-from merit.commands import crd, operator
+from merit.commands import crd, operator, validate
 
-COMMANDS = (operator, crd)
+COMMANDS = (operator, crd, validate)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -56,24 +56,31 @@ class Invalid:
 
 def parse_spec(raw: Mapping[str, Any], *, name: str) -> Spec | Invalid:
     """The spec of the object `name` as the API server has it. Never raises."""
+    read = read_spec(raw, name=name)
+    return read if isinstance(read, Spec) else read[0]
+
+
+def read_spec(raw: Mapping[str, Any], *, name: str) -> Spec | tuple[Invalid, ...]:
+    """The same with everything that is wrong, the most telling first. Never raises."""
     if not _NAME.match(name):
-        return Invalid(
+        wrong = Invalid(
             "metadata.name",
             f'"{shown(name)}" cannot begin the names of Services and Jobs',
             f"use at most {MAX_NAME} lowercase letters, digits and dashes, a letter first",
         )
+        return (wrong,)
     try:
         spec = Spec.model_validate(_without_nulls(raw, 0))
         check(spec)
     except ValidationError as error:
         details = error.errors(include_url=False)
         # A typo makes a known field missing, too: name the typo.
-        first = next((d for d in details if d["type"] == "extra_forbidden"), details[0])
-        return _told(first)
+        return tuple(map(_told, sorted(details, key=lambda d: d["type"] != "extra_forbidden")))
     except Refused as refused:
-        return Invalid(_join("spec", refused.field), refused.message, refused.remedy)
+        return (Invalid(_join("spec", refused.field), refused.message, refused.remedy),)
     except (ValueError, TypeError, RecursionError, OverflowError, ArithmeticError) as error:
-        return Invalid("spec", f"cannot be read ({type(error).__name__})", "apply a valid manifest")
+        said = f"cannot be read ({type(error).__name__})"
+        return (Invalid("spec", said, "apply a valid manifest"),)
     return spec
 
 

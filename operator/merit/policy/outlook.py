@@ -1,0 +1,60 @@
+"""What a spec would go through: stage by stage, what runs and what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from merit.api.defaults import Effective, effective
+from merit.api.quantity import format_duration, format_share
+from merit.api.spec import Spec
+from merit.policy.signals import declared
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A stage of the flow, whether it runs, and what it does or why it does not."""
+
+    stage: str
+    runs: bool
+    words: str
+
+
+def outlook(spec: Spec) -> tuple[Ahead, ...]:
+    """The stages in order."""
+    known = effective(spec)
+    return (
+        Ahead("Evaluation", True, _evaluation(spec)),
+        Ahead("Feasibility", True, _feasibility(spec, known)),
+        Ahead("Rollout", True, _rollout(known)),
+        Ahead("Live", True, _live(spec)),
+    )
+
+
+def _evaluation(spec: Spec) -> str:
+    bars = len(spec.evaluation.bars)
+    return f"the Job reports, {bars} bar{'s' * (bars != 1)} must be met"
+
+
+def _feasibility(spec: Spec, known: Effective) -> str:
+    cost = "cost" if spec.constraints.cost else "no cost bound"
+    pods = f"{known.replicas_min} replica{'s' * (known.replicas_min != 1)}"
+    return f"{cost} and {pods}; no load is put on it"
+
+
+def _rollout(known: Effective) -> str:
+    steps = ", ".join(str(step) for step in known.steps)
+    chosen = "" if known.explicit_steps else ", those that the traffic is enough for"
+    hold = f"{known.holdback_weight}% held back for {format_duration(known.holdback_duration)}"
+    least = f"{format_duration(known.min_duration)} at least"
+    return f"{steps} percent{chosen}, {least}, {format_share(known.confidence)}; then {hold}"
+
+
+def _live(spec: Spec) -> str:
+    return f"watched: {', '.join(_signals(spec))}"
+
+
+def _signals(spec: Spec) -> Iterator[str]:
+    yield from (signal.name for signal in declared(spec))
+    if spec.constraints.cost:
+        yield "cost"
