@@ -35,6 +35,7 @@ FROM_RELEASE = (
     "libnfnetlink0",
     "conntrack",
 )
+FOR_TESTS = ("promtool",)
 PACKAGES = (*FROM_SID, *FROM_RELEASE)
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
@@ -142,7 +143,7 @@ def _glibc_here() -> tuple[int, int]:
 def _fetch(scratch: Path, missing: Sequence[str], roots: dict[str, Path]) -> None:
     source = mirror()
     apt = _private_apt(scratch, source)
-    wanted = {name: SID if name in FROM_SID else source.release for name in missing}
+    wanted = {name: SID if name in (*FROM_SID, *FOR_TESTS) else source.release for name in missing}
     # One call for all, as apt reads its lists anew in each; what it leaves out is asked for alone.
     everything = [f"{name}/{release}" for name, release in wanted.items()]
     subprocess.run([*apt, "download", *everything], cwd=scratch, capture_output=True)

@@ -78,8 +78,8 @@ class Fleet:
         self._windows[names is None] = window
 
     async def _inspect(self, at: float) -> bool:
-        uneasy = self._strangers or self._found.problem is not None
-        if at - self._inspected_at >= (AGAIN if uneasy else CHECKED):
+        due = at - self._inspected_at >= (AGAIN if self._strangers else CHECKED)
+        if due or self._found.problem is not None:
             if at - self._inspected_at >= CHECKED:
                 self._poller.forget_sizes()
             self._found = await inspect(self._source, self._preset, self._selector, at)

@@ -12,7 +12,7 @@ from merit.metrics.promql import joined, quoted
 from merit.metrics.window import number_of
 
 CHECKED = 3600.0  # seconds after which the names are looked for again: names rot
-AGAIN = 60.0  # the same while something is missing, or a revision is new
+AGAIN = 60.0  # the same while a revision is asked for of which nothing was seen
 
 
 @dataclass(frozen=True, slots=True)
