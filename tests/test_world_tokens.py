@@ -191,3 +191,17 @@ async def test_any_text_in_a_token_is_told_in_bounds_and_done_once(verb: str) ->
 
 def _told(world: World) -> dict[str, str]:
     return world.status.get("lastHandled", {})
+
+
+async def test_a_ledger_without_the_label_is_not_believed_and_not_overwritten() -> None:
+    world = await World(scenarios.ROLLED_BACK).play()
+    ledger = ("ConfigMap", world.key.namespace, "fraud-scorer-ledger")
+    world.store.patch(ledger, {"metadata": {"labels": {"merit.dev/name": None}}}, "somebody")
+    before = world.store.objects[ledger]["data"]
+    again = world.fork()
+    ref = ("ModelDeployment", *world.key)
+    again.store.patch(ref, {"status": dict.fromkeys(again.status)}, "restore", "status")
+    await again.rest(60.0)
+    assert again.store.objects[ledger]["data"] == before
+    assert again.weights == {"good": 100}
+    assert "belongs to somebody else" in again.status["summary"]

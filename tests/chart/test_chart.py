@@ -84,7 +84,7 @@ def test_the_operator_can_never_bring_a_deleted_object_back() -> None:
     (rule,) = [
         r for r in only(render(), "ClusterRole")["rules"] if r["resources"] == ["modeldeployments"]
     ]
-    assert rule["verbs"] == ["get", "list", "watch", "patch"]
+    assert rule["verbs"] == ["get", "list", "watch", "patch", "rollback"]
 
 
 def test_lease_and_crd_rights_end_at_one_name() -> None:

@@ -46,7 +46,7 @@ modeldeployments on purpose: an apply must never bring a deleted object back.
 {{- define "merit.rules" -}}
 - apiGroups: [merit.dev]
   resources: [modeldeployments]
-  verbs: [get, list, watch, patch]
+  verbs: [get, list, watch, patch, rollback]
 - apiGroups: [merit.dev]
   resources: [modeldeployments/status]
   verbs: [get, patch]
@@ -83,4 +83,15 @@ modeldeployments on purpose: an apply must never bring a deleted object back.
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+{{- end -}}
+
+{{- /* What the admission policies about ModelDeployments look at. */ -}}
+{{- define "merit.modelDeployments" -}}
+resourceRules:
+- {apiGroups: [merit.dev], apiVersions: ["*"], resources: [modeldeployments], operations: [CREATE, UPDATE]}
+{{- end -}}
+
+{{- /* The pod templates of a ModelDeployment, as CEL paths below spec. */ -}}
+{{- define "merit.templates" -}}
+{{- dict "serving" "?serving.?template" "evaluation" "?evaluation.?job.?template" "retrain" "?retrain.?job.?template" | toJson -}}
 {{- end -}}

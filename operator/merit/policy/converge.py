@@ -33,7 +33,7 @@ def converge(seen: Observed, status: Status, now: float) -> tuple[Action, ...]:
     if pin is not None:
         return (*actions, pin)
     actions += _tidy(seen, status, now)
-    if not seen.ledger_in_sync:
+    if not seen.ledger_in_sync and not seen.conflict:
         actions.append(WriteLedger(ledger_content(status)))
     return tuple(actions)
 

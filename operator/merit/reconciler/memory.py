@@ -49,7 +49,9 @@ class Memory:
         for record in found:
             if owned_by(record, uid):
                 self.remember(key.name, record["metadata"]["name"], record["data"])
-        self.ledger = await cluster.get("v1", "ConfigMap", key.namespace, ledger_name(key.name))
+        found_map = await cluster.get("v1", "ConfigMap", key.namespace, ledger_name(key.name))
+        # Without the label it is somebody else's, and nobody guards who writes it.
+        self.ledger = found_map if found_map is not None and is_ledger(found_map, key) else None
         if self.ledger is not None:
             self.ledger_hash = content_hash(self.ledger.get("data") or {})
         self.loaded = True
@@ -98,3 +100,9 @@ def read_status(raw: Mapping[str, Any]) -> Status:
         return Status.model_validate(raw or {})
     except ValidationError:
         return Status()
+
+
+def is_ledger(config_map: Mapping[str, Any], key: Key) -> bool:
+    """Whether it says that it is this object's ledger: admission guards who may say so."""
+    labels = config_map["metadata"].get("labels") or {}
+    return bool(labels.get(LABEL_NAME) == key.name)

@@ -6,7 +6,8 @@ from merit.api.hashing import content_hash
 from merit.api.names import KIND, ledger_name
 from merit.children.records import ledger_map
 from merit.policy.decision import WriteLedger, WritePin
-from merit.reconciler.effects.hands import QUICK, Hands
+from merit.reconciler.effects.hands import QUICK, Foreign, Hands
+from merit.reconciler.memory import is_ledger
 
 
 async def write_pin(hands: Hands, action: WritePin) -> None:
@@ -35,6 +36,8 @@ async def write_ledger(hands: Hands, action: WriteLedger) -> None:
     found = await hands.cluster.get("v1", "ConfigMap", key.namespace, ledger_name(key.name))
     if found is None:
         await hands.cluster.create(wanted)
+    elif not is_ledger(found, key):
+        raise Foreign(f"ConfigMap {ledger_name(key.name)} belongs to somebody else")
     else:
         version = {"resourceVersion": found["metadata"]["resourceVersion"]}
         await hands.cluster.patch(wanted, {"metadata": version, "data": wanted["data"]})

@@ -1,0 +1,280 @@
+"""The chart's admission policies on a real API server: who may do what, and what is said."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from e2e.cluster.controlplane import ControlPlane
+from e2e.cluster.paths import ClusterError
+from tests.api.manifests import put
+from tests.apiserver.test_crd import apply
+from tests.chart.test_chart import render
+
+pytestmark = pytest.mark.apiserver
+
+Object = dict[str, Any]
+NAMESPACE = "guarded"
+OPERATOR = "system:serviceaccount:merit-system:merit"
+MAKES = [
+    {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["create"]},
+    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create"]},
+    {
+        "apiGroups": ["gateway.networking.k8s.io"],
+        "resources": ["httproutes"],
+        "verbs": ["create"],
+    },
+]
+NOTES = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "patch", "get"]}
+SERVING = "spec.serving.template.spec"
+PIN = {
+    "fromRevision": "h1:" + "0" * 64,
+    "fromStage": "Rollout",
+    "fromPolicy": "h1:" + "1" * 64,
+    "toRevision": "h1:" + "2" * 64,
+    "reason": "ErrorsBreached",
+    "message": "errors 6.2% > 1%",
+    "at": "2026-11-23T01:02:03Z",
+}
+
+
+@pytest.fixture(scope="module")
+def guarded(control_plane: ControlPlane) -> Iterator[ControlPlane]:
+    """The policies in one namespace, and four users: writer, deployer, oncall and the operator."""
+    values = {"config": {"watch": {"namespaces": [NAMESPACE]}}, "podDisruptionBudget": {}}
+    kinds = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ClusterRole")
+    made = [o for o in render(**values) if o["kind"] in kinds or _of_namespace(o)]
+    control_plane.kubectl("create", "namespace", NAMESPACE)
+    made += [
+        *_role("writer", [NOTES], "merit-edit"),
+        *_role("deployer", [NOTES, *MAKES], "merit-edit"),
+        *_role("oncall", [NOTES, *MAKES], "merit-edit", "merit-operator"),
+    ]
+    for obj in made:
+        apply(control_plane, obj)
+    _until_refused(control_plane)
+    yield control_plane
+    for obj in made:
+        if obj["kind"].startswith("Validating"):
+            control_plane.kubectl("delete", obj["kind"], obj["metadata"]["name"])
+
+
+def _of_namespace(obj: Object) -> bool:
+    return bool(obj["metadata"].get("namespace") == NAMESPACE)
+
+
+def _role(user: str, rules: list[Object], *cluster_roles: str) -> list[Object]:
+    api = "rbac.authorization.k8s.io"
+    meta = {"name": user, "namespace": NAMESPACE}
+    made: list[Object] = [
+        {"apiVersion": f"{api}/v1", "kind": "Role", "metadata": meta, "rules": rules}
+    ]
+    for kind, name in (
+        ("Role", user),
+        *(("ClusterRole", r) for r in ("merit-view", *cluster_roles)),
+    ):
+        made.append(
+            {
+                "apiVersion": f"{api}/v1",
+                "kind": "RoleBinding",
+                "metadata": {"name": f"{user}-{name}", "namespace": NAMESPACE},
+                "roleRef": {"apiGroup": api, "kind": kind, "name": name},
+                "subjects": [{"apiGroup": api, "kind": "User", "name": user}],
+            }
+        )
+    return made
+
+
+def _until_refused(plane: ControlPlane) -> None:
+    """A new policy takes a moment until every rule of it is asked."""
+    deadline = time.monotonic() + 30
+    ledger = {**config_map("probe-ledger", labelled=True), "data": {}}
+    asked = (
+        ("writer", put("metadata.name", "probe")),
+        ("oncall", put("spec.rollback", PIN, put("metadata.name", "probe"))),
+        ("deployer", with_token("abort", "1", put("metadata.name", "probe"))),
+        ("deployer", ledger),
+    )
+    for user, obj in asked:
+        while True:
+            manager = "--field-manager=other"
+            said = refused(plane, user, obj, "create", "--dry-run=server", manager)
+            if said or (user == "oncall"):  # a create with the verb is a restore
+                break
+            assert time.monotonic() < deadline, f"{user} is not refused"
+            time.sleep(0.1)
+
+
+def refused(plane: ControlPlane, user: str, obj: Object, verb: str, *more: str) -> str:
+    """What `user` is told when it does that to the object; empty if it is taken."""
+    obj["metadata"]["namespace"] = NAMESPACE
+    try:
+        plane.kubectl(verb, *_as(user), *more, "-f", "-", stdin=json.dumps(obj))
+    except ClusterError as error:
+        return str(error)
+    return ""
+
+
+def _as(user: str) -> tuple[str, ...]:
+    return () if user == "admin" else (f"--as={user}",)
+
+
+def patched(plane: ControlPlane, user: str, name: str, patch: Object, *more: str) -> str:
+    """The same for a merge patch."""
+    body = json.dumps(patch)
+    where = ("-n", NAMESPACE, f"--as={user}", "--type=merge", "-p", body)
+    try:
+        plane.kubectl("patch", "mdep", name, *where, *more)
+    except ClusterError as error:
+        return str(error)
+    return ""
+
+
+def scorer(name: str, path: str = "", value: Any = None) -> Object:
+    """A good manifest of that name, changed at a path."""
+    made = put("metadata.name", name)
+    return put(path, value, made) if path else made
+
+
+def with_token(verb: str, value: str, obj: Object) -> Object:
+    return put("metadata.annotations", {f"merit.dev/{verb}": value}, obj)
+
+
+def config_map(name: str, *, labelled: bool) -> Object:
+    labels = {"merit.dev/name": name.removesuffix("-ledger")} if labelled else {}
+    meta = {"name": name, "namespace": NAMESPACE, "labels": labels}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"promoted": "[]"}}
+
+
+ON_SERVER = ("--server-side", "--force-conflicts")
+
+
+def test_only_the_operator_writes_the_pin_and_everybody_may_take_it_out(
+    guarded: ControlPlane,
+) -> None:
+    assert not refused(guarded, "deployer", scorer("pinned"), "create")
+    pin = scorer("pinned", "spec.rollback", PIN)
+    for user in ("deployer", "oncall", "admin"):
+        said = refused(guarded, user, pin, "apply", *ON_SERVER, "--field-manager=flux")
+        assert "spec.rollback belongs to the operator" in said, user
+    only_pin = {"spec": {"rollback": PIN}}
+    assert not patched(guarded, OPERATOR, "pinned", only_pin, "--field-manager=merit")
+    # What repeats the pin that stands there, and what leaves it out, passes.
+    assert not refused(guarded, "deployer", pin, "apply", *ON_SERVER, "--field-manager=flux")
+    without = {"spec": {"rollback": None}}
+    assert not patched(guarded, "deployer", "pinned", without)
+
+
+def test_the_verb_and_the_manager_together_change_a_pin_and_the_verb_alone_restores_one(
+    guarded: ControlPlane,
+) -> None:
+    assert not refused(guarded, "deployer", scorer("restored"), "create")
+    patch = {"spec": {"rollback": PIN}}
+    assert patched(guarded, "deployer", "restored", patch, "--field-manager=merit-cli")
+    assert patched(guarded, "oncall", "restored", patch)
+    assert not patched(guarded, "oncall", "restored", patch, "--field-manager=merit-cli")
+    again = scorer("restored-too", "spec.rollback", PIN)
+    assert refused(guarded, "deployer", again, "create")
+    assert not refused(guarded, "oncall", again, "create")
+
+
+@pytest.mark.parametrize("verb", ["approve", "abort", "promote", "retry", "rollback"])
+def test_a_token_needs_the_verb_operate_and_may_be_removed_without(
+    guarded: ControlPlane, verb: str
+) -> None:
+    name = f"token-{verb}"
+
+    def annotate(user: str, value: str | None, key: str = f"merit.dev/{verb}") -> str:
+        return patched(guarded, user, name, {"metadata": {"annotations": {key: value}}})
+
+    assert not refused(guarded, "deployer", scorer(name), "create")
+    assert f"setting merit.dev/{verb} needs the verb operate" in annotate("deployer", "1")
+    assert not annotate("oncall", "1")
+    assert annotate("deployer", "2")
+    assert not annotate("deployer", "words", "example.com/note")
+    assert not annotate("deployer", None)
+    assert refused(guarded, "deployer", with_token(verb, "1", scorer(f"{name}-new")), "create")
+    assert not refused(guarded, "oncall", with_token(verb, "1", scorer(f"{name}-new")), "create")
+
+
+def test_who_may_not_make_what_the_operator_makes_may_not_declare_it(
+    guarded: ControlPlane,
+) -> None:
+    said = refused(guarded, "writer", scorer("mine"), "create")
+    assert "right to create deployments" in said
+    assert not refused(guarded, "deployer", scorer("mine"), "create")
+    for patch in (
+        {"metadata": {"labels": {"team": "risk"}}},
+        {"spec": {"paused": True}},
+        {"spec": {"owner": {"contact": "#elsewhere"}}},
+        {"spec": {"constraints": {"errors": {"max": "2%"}}}},
+    ):
+        assert not patched(guarded, "writer", "mine", patch)
+    for patch in (
+        {"spec": {"model": {"version": "2"}}},
+        {"spec": {"evaluation": {"bars": [{"metric": "recall", "min": "0.5"}]}}},
+        {"spec": {"rollout": {"steps": [10]}}},
+    ):
+        assert patched(guarded, "writer", "mine", patch)
+
+
+@pytest.mark.parametrize("field", ["serviceAccountName", "serviceAccount"])
+@pytest.mark.parametrize("part", ["serving", "evaluation"])
+def test_a_named_account_needs_the_verb_use_on_it(
+    guarded: ControlPlane, part: str, field: str
+) -> None:
+    job = "job." if part == "evaluation" else ""
+    path = f"spec.{part}.{job}template.spec.{field}"
+    said = refused(
+        guarded, "deployer", scorer("account", path, "trainer"), "create", "--dry-run=server"
+    )
+    assert f"template of spec.{part} names the ServiceAccount trainer" in said
+    for harmless in ("", "default", None):
+        taken = scorer("account", path, harmless)
+        assert not refused(guarded, "deployer", taken, "create", "--dry-run=server")
+
+
+HOST = {
+    "a host path": ("volumes", [{"name": "v", "hostPath": {"path": "/"}}]),
+    "the host's network": ("hostNetwork", True),
+    "the host's processes": ("hostPID", True),
+    "a privileged container": ("containers.0.securityContext", {"privileged": True}),
+}
+
+
+@pytest.mark.parametrize("what", HOST)
+def test_access_to_the_host_is_refused_to_everybody(guarded: ControlPlane, what: str) -> None:
+    path, value = HOST[what]
+    for template in (SERVING, "spec.evaluation.job.template.spec"):
+        made = scorer("host", f"{template}.{path}", value)
+        said = refused(guarded, "admin", made, "create", "--dry-run=server")
+        assert "are refused by this cluster's Merit configuration" in said
+
+
+def test_a_ledger_is_written_by_the_operator_and_by_who_may_operate(
+    guarded: ControlPlane,
+) -> None:
+    forged = config_map("forged-ledger", labelled=True)
+    assert "operator's memory" in refused(guarded, "deployer", forged, "create")
+    assert not refused(guarded, "deployer", config_map("books-ledger", labelled=False), "create")
+    assert not refused(guarded, "oncall", config_map("saved-ledger", labelled=True), "create")
+    assert not refused(guarded, OPERATOR, config_map("own-ledger", labelled=True), "create")
+    books = config_map("books-ledger", labelled=True)
+    assert refused(guarded, "deployer", books, "apply", *ON_SERVER)
+    assert refused(
+        guarded, "deployer", config_map("own-ledger", labelled=False), "apply", *ON_SERVER
+    )
+
+
+def test_the_operator_passes_every_policy_with_what_it_really_writes(
+    guarded: ControlPlane,
+) -> None:
+    assert not refused(guarded, "deployer", scorer("served"), "create")
+    for body in ({"spec": {"rollback": PIN}}, {"spec": {"rollback": None}}):
+        assert not patched(guarded, OPERATOR, "served", body, "--field-manager=merit")
+    told = {"status": {"observedGeneration": 1, "lastHandled": {"abort": "1"}}}
+    assert not patched(guarded, OPERATOR, "served", told, "--subresource=status")
