@@ -1,6 +1,6 @@
 """Debian packages, unpacked into the cache and never installed: the machine stays as it was.
 
-etcd, containerd and Prometheus come from sid, whose versions Kubernetes 1.36 is happiest with;
+etcd, containerd, Prometheus and Alertmanager come from sid, whose versions Kubernetes 1.36 is happiest with;
 whatever of sid does not run on this machine's C library comes from the machine's own release.
 Sid moves, so what was unpacked once and ran is kept.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from e2e.cluster.paths import ClusterError, cache_root, locked, say
 
 SID = "sid"
-FROM_SID = ("etcd-server", "containerd", "prometheus")
+FROM_SID = ("etcd-server", "containerd", "prometheus", "promtool", "prometheus-alertmanager")
 # runc of sid wants a newer C library; iptables and conntrack must match the machine's libraries.
 FROM_RELEASE = (
     "runc",

@@ -50,6 +50,21 @@ class PrometheusServer(_Part):
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,63}$")]
 
 
+class AlertmanagerServer(_Part):
+    """How an Alertmanager is reached. Credentials are files, which are read again for each call."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    bearer_token_file: str = ""
+    ca_file: str = ""
+    headers: dict[str, str] = Field(default_factory=dict)
+
+
+class Alerts(_Part):
+    """Where alarms go. Without an Alertmanager they are in conditions and Events alone."""
+
+    alertmanager: AlertmanagerServer | None = None
+
+
 class Source(_Part):
     """Where measurements come from: a server, a preset, and which scrape targets may speak.
 
@@ -153,6 +168,7 @@ class Config(_Part):
     watch: Watch = Watch()
     gateway_api: bool = True
     metrics: Metrics = Metrics()
+    alerts: Alerts = Alerts()
     prices: dict[str, Prices] = Field(default_factory=dict)
     judgement: Judgement = Judgement()
     pods: Pods = Pods()

@@ -168,6 +168,7 @@ def test_the_schema_of_the_values_knows_what_the_operators_configuration_knows()
     for name, model in (
         ("watch", config.Watch),
         ("metrics", config.Metrics),
+        ("alerts", config.Alerts),
         ("judgement", config.Judgement),
         ("tick", config.Tick),
         ("log", config.Log),
@@ -176,6 +177,8 @@ def test_the_schema_of_the_values_knows_what_the_operators_configuration_knows()
     prices = schema["properties"]["prices"]["additionalProperties"]
     assert set(prices["properties"]) == fields(config.Prices)
     assert set(source["properties"]) == fields(config.Source)
+    alertmanager = schema["properties"]["alerts"]["properties"]["alertmanager"]
+    assert set(alertmanager["properties"]) == fields(config.AlertmanagerServer)
     assert set(source["properties"]["prometheus"]["properties"]) == fields(config.PrometheusServer)
 
 

@@ -1,0 +1,1 @@
+"""Real servers of the data plane, as processes on loopback: for tests and checks without a node."""

@@ -1,0 +1,1 @@
+"""Alertmanager: alarms are sent, refreshed and resolved, and never waited for."""

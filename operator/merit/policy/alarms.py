@@ -1,0 +1,305 @@
+"""What a person should know of now: alarms, derived anew from what is seen and decided. Pure.
+
+Nothing is remembered: an operator that starts again finds the same alarms under the same labels,
+so Alertmanager goes on with those that it has. What changes all the time (numbers, versions,
+revisions) is in annotations, which never make another alert of one incident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from merit.api.spec import Owner, Spec
+from merit.api.status import Status
+from merit.policy.converge import wanted_weights
+from merit.policy.observed import Observed
+from merit.policy.remember import rejection
+from merit.policy.signals import responds
+from merit.policy.times import age, seconds
+
+Severity = Literal["critical", "warning", "info"]
+LONGEST = 1024  # characters of an annotation
+
+BLOCKED_AFTER = 30.0  # seconds within which a rollback moves traffic when all is well
+LOST_AFTER = 300.0  # seconds without metrics that are worth waking somebody
+RESTORED_FOR = 3600.0  # seconds for which it is told that a gate was taken from the ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of alarm: its name as `alertname`, how grave it is, what it says."""
+
+    name: str
+    severity: Severity
+    means: str
+    remedy: str
+
+
+ROLLED_BACK = Kind(
+    "MeritRolledBack",
+    "warning",
+    "the declared version was bad and an earlier one serves",
+    "declare a better version; the numbers are in status.rejected",
+)
+ROLLBACK_BLOCKED = Kind(
+    "MeritRollbackBlocked",
+    "critical",
+    "a bad version still has traffic: the gateway or the API server does not take the change",
+    "look at the HTTPRoute, its owner, and the operator's log",
+)
+NO_HEALTHY_REVISION = Kind(
+    "MeritNoHealthyRevision",
+    "critical",
+    "what serves is bad, and there is nothing to go back to",
+    "deploy a better version",
+)
+BREACHED = Kind(
+    "MeritBreached",
+    "warning",
+    "a signal is outside its bar and Merit does not act on it by itself; critical where the "
+    "declared response is Rollback",
+    "look at the named signal; roll back by hand if it is the model",
+)
+METRICS_LOST = Kind(
+    "MeritMetricsLost",
+    "warning",
+    "nothing is known about this model for five minutes: nothing rises, nothing is judged",
+    "check the metrics source and its scrape targets",
+)
+REJECTED = Kind(
+    "MeritRejected",
+    "info",
+    "a gate said no; the version never had traffic",
+    "deploy a better version, or change the bar",
+)
+GATE_GIVEN_UP = Kind(
+    "MeritGateGivenUp",
+    "warning",
+    "a gate came to no verdict and is not tried again by itself",
+    "read the gate's condition and its Job's log",
+)
+BYPASSED = Kind(
+    "MeritBypassed",
+    "warning",
+    "spec.bypass skips a stage",
+    "take spec.bypass out of the manifest as soon as the emergency is over",
+)
+RESTORED = Kind(
+    "MeritRestored",
+    "warning",
+    "a gate was passed by the word of the ledger, not run; told for an hour",
+    "nothing, if the object or its cluster was made again",
+)
+OWNERSHIP_CONFLICT = Kind(
+    "MeritOwnershipConflict",
+    "warning",
+    "a name, the route or spec.rollback belongs to somebody else",
+    "rename, or take spec.rollback out of Git",
+)
+KINDS = (
+    ROLLBACK_BLOCKED, NO_HEALTHY_REVISION, BREACHED, ROLLED_BACK, METRICS_LOST, GATE_GIVEN_UP,
+    OWNERSHIP_CONFLICT, BYPASSED, RESTORED, REJECTED,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One incident of one object, as long as it lasts.
+
+    `labels` tell it from every other and never change while it lasts; `annotations` may.
+    `since`: Unix seconds, from status, so that every operator says the same.
+    """
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    since: float
+
+    @property
+    def identity(self) -> tuple[tuple[str, str], ...]:
+        """What makes two alarms the same one."""
+        return tuple(sorted(self.labels.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    kind: Kind
+    reason: str
+    summary: str
+    since: str
+    severity: Severity | None = None
+    more: Mapping[str, str] = field(default_factory=dict)  # labels
+    notes: Mapping[str, str] = field(default_factory=dict)  # annotations
+
+
+Rule = Callable[[Observed, Status, float], Iterator[_Found]]
+
+
+def alarms(seen: Observed, status: Status, now: float) -> tuple[Alarm, ...]:
+    """Every alarm of the object. `status`: as this pass leaves it; `now`: Unix seconds."""
+    if seen.deleting:
+        return ()
+    owner = _owner(seen)
+    found = [_alarm(seen, owner, each) for rule in RULES for each in rule(seen, status, now)]
+    return tuple({alarm.identity: alarm for alarm in reversed(found)}.values())[::-1]
+
+
+def _rollback_blocked(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
+    entry = rejection(status, seen.identity) if seen.identity else None
+    if entry is None or entry.stage != "Rollout" or status.candidate is not None:
+        return
+    if dict(seen.route.weights) != wanted_weights(status) and age(entry.at, now) > BLOCKED_AFTER:
+        said = f"version {entry.version} was rejected ({entry.evidence}), yet the route stands at "
+        shares = ", ".join(f"{k} {v}%" for k, v in sorted(seen.route.weights.items()))
+        yield _Found(ROLLBACK_BLOCKED, "RollbackBlocked", said + (shares or "nothing"), entry.at)
+
+
+def _rolled_back(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
+    told, ready = status.condition("RolledBack"), status.condition("Ready")
+    if told is None or told.status != "True":
+        return
+    if ready is None or ready.reason != "RollbackBlocked":
+        yield _Found(ROLLED_BACK, told.reason, told.message, told.last_transition_time)
+
+
+def _rejected(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
+    entry = rejection(status, seen.identity) if seen.identity else None
+    if entry is not None and entry.stage != "Rollout" and status.candidate is None:
+        said = f"version {entry.version} did not pass {entry.stage}: {entry.evidence}"
+        yield _Found(REJECTED, entry.reason, said, entry.at, more={"stage": entry.stage})
+
+
+def _no_healthy_revision(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
+    for condition in status.conditions:
+        if condition.reason == "NoHealthyRevision":
+            since = condition.last_transition_time
+            yield _Found(NO_HEALTHY_REVISION, condition.reason, condition.message, since)
+            return
+
+
+def _breached_live(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
+    stable = status.stable
+    accepted = seen.accepted.get(f"{stable.short}-{stable.policy}") if stable else None
+    trusted = status.condition("Trusted")
+    since = trusted.last_transition_time if trusted else ""
+    for signal in status.signals if accepted else ():
+        if signal.verdict == "Bad" and accepted is not None:
+            said = f"{signal.name} {signal.value} against a bar of {signal.bar} (n={signal.n:,})"
+            yield _breach(accepted.spec, signal.name, "Live", "Breached", said, since)
+
+
+def _breached_in_canary(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
+    candidate = status.candidate
+    told = next((s for s in status.flow if s.stage == "Rollout"), None)
+    if candidate is None or candidate.weight == 0 or told is None or told.verdict != "Bad":
+        return
+    accepted = seen.accepted.get(f"{candidate.short}-{candidate.policy}")
+    if accepted is not None:
+        signal = "latency" if told.reason.startswith("Latency") else "errors"
+        said = f"version {candidate.version} at {candidate.weight}%: {told.message}"
+        yield _breach(accepted.spec, signal, "Rollout", told.reason, said, told.at)
+
+
+def _breach(
+    spec: Spec, signal: str, stage: str, reason: str, summary: str, since: str
+) -> _Found:
+    response = responds(spec, signal)
+    mode = next(
+        (m for m in spec.failure_modes if signal == m.signal or signal.startswith(f"{m.signal}/")),
+        None,
+    )
+    notes = {"response": response, "failure_mode": mode.name if mode else "none declared"}
+    if mode is not None and mode.impact:
+        notes["impact"] = mode.impact
+    grave: Severity = "critical" if response == "Rollback" else "warning"
+    more = {"signal": signal, "stage": stage}
+    return _Found(BREACHED, reason, summary, since, severity=grave, more=more, notes=notes)
+
+
+def _metrics_lost(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
+    there = status.condition("MetricsAvailable")
+    if there is None or there.status != "False":
+        return
+    if age(there.last_transition_time, now) > LOST_AFTER:
+        # The exact reason may change from look to look: it is no label.
+        said = f"{there.reason}: {there.message}"
+        yield _Found(METRICS_LOST, "MetricsLost", said, there.last_transition_time)
+
+
+def _gate_given_up(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
+    candidate, stalled = status.candidate, status.condition("Stalled")
+    if candidate is None or candidate.stage not in ("Evaluation", "Feasibility"):
+        return
+    told = next((s for s in status.flow if s.stage == candidate.stage), None)
+    if told is None or stalled is None or stalled.reason != told.reason:
+        return
+    said = f"version {candidate.version}, run {candidate.attempt}: {told.message}"
+    yield _Found(GATE_GIVEN_UP, told.reason, said, told.at, more={"stage": candidate.stage})
+
+
+def _bypassed(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
+    condition = status.condition("Bypassed")
+    if condition is not None and condition.status == "True":
+        since = condition.last_transition_time
+        yield _Found(BYPASSED, "Bypassed", condition.message, since)
+
+
+def _restored(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
+    told = next((s for s in status.flow if s.reason == "Restored"), None)
+    if told is not None and age(told.at, now) < RESTORED_FOR:
+        yield _Found(RESTORED, "Restored", f"{told.stage}: {told.message}", told.at)
+
+
+def _ownership_conflict(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
+    for condition in status.conditions:
+        if condition.reason == "OwnershipConflict" and condition.status == "True":
+            since = condition.last_transition_time
+            yield _Found(OWNERSHIP_CONFLICT, condition.reason, condition.message, since)
+            return
+
+
+RULES: tuple[Rule, ...] = (
+    _rollback_blocked,
+    _no_healthy_revision,
+    _breached_live,
+    _breached_in_canary,
+    _rolled_back,
+    _metrics_lost,
+    _gate_given_up,
+    _ownership_conflict,
+    _bypassed,
+    _restored,
+    _rejected,
+)
+
+
+def _owner(seen: Observed) -> Owner:
+    """Who is told: by the declared spec, or by the newest accepted one while that is invalid."""
+    if isinstance(seen.spec, Spec):
+        return seen.spec.owner
+    stable = seen.status.stable
+    known = seen.accepted.get(f"{stable.short}-{stable.policy}") if stable else None
+    known = known or next(iter(seen.accepted.values()), None)
+    return known.spec.owner if known else Owner(team="unknown", contact="unknown")
+
+
+def _alarm(seen: Observed, owner: Owner, found: _Found) -> Alarm:
+    labels = {
+        "alertname": found.kind.name,
+        "severity": found.severity or found.kind.severity,
+        "namespace": seen.namespace,
+        "name": seen.name,
+        "team": owner.team,
+        "contact": owner.contact,
+        "reason": found.reason,
+        **found.more,
+    }
+    annotations = {
+        "summary": f"{seen.namespace}/{seen.name}: {found.summary}"[:LONGEST],
+        "description": f"{found.kind.means}; {found.kind.remedy}",
+        **found.notes,
+    }
+    if owner.runbook:
+        annotations["runbook_url"] = owner.runbook
+    return Alarm(labels=labels, annotations=annotations, since=seconds(found.since))
