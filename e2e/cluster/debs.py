@@ -1,8 +1,8 @@
 """Debian packages, unpacked into the cache and never installed: the machine stays as it was.
 
-etcd, containerd, Prometheus and Alertmanager come from sid, whose versions Kubernetes 1.36 is happiest with;
-whatever of sid does not run on this machine's C library comes from the machine's own release.
-Sid moves, so what was unpacked once and ran is kept.
+etcd, containerd, Prometheus and Alertmanager come from sid, whose versions Kubernetes 1.36 is
+happiest with; whatever of sid does not run on this machine's C library comes from the machine's own
+release. Sid moves, so what was unpacked once and ran is kept.
 """
 
 from __future__ import annotations

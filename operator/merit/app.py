@@ -11,9 +11,9 @@ import logging
 import os
 import random
 import signal
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 from aiohttp import web
 
@@ -26,8 +26,11 @@ from merit.cluster.sweep import Sweep
 from merit.cluster.watches import Watched, Watches, watched
 from merit.cluster.workqueue import WorkQueue
 from merit.config import Config
+from merit.exposition import exposition
+from merit.figures import Calls, Parts, Queue, families
 from merit.metrics.sources import Look
-from merit.probes import Calls, Health, Heart, Queue, application
+from merit.probes import Health, Heart, application
+from merit.works import Build
 
 log = logging.getLogger(__name__)
 
@@ -40,25 +43,6 @@ DRAIN = 1.0
 
 class Unfit(Exception):
     """This process cannot do its work; the message says what is missing."""
-
-
-class Reconciles(Protocol):
-    """What of the reconciler the process needs."""
-
-    may_decide: Callable[[float], bool]
-
-    async def reconcile(self, key: Key) -> float | None: ...
-    def urgent(self, key: Key) -> bool: ...
-    def wants_sample(self, key: Key) -> bool: ...
-
-
-class Looks(Protocol):
-    """What of the metrics fleet the process needs."""
-
-    async def run(self, told: Callable[[Look], None]) -> None: ...
-
-
-Build = Callable[[Cluster, Cache, Recorder, Config], tuple[Reconciles, Looks]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +69,19 @@ class Operator:
         namespaces = config.watch.namespaces
         self._cache = Cache()
         recorder = Recorder(cluster, instance=options.identity)
-        self._reconciler, self._fleet = build(cluster, self._cache, recorder, config)
+        works = build(cluster, self._cache, recorder, config, calls)
+        self._reconciler, self._fleet = works.reconciler, works.fleet
+        self._witness, self._outbox = works.witness, works.outbox
         self._queue = WorkQueue(self._reconciler.reconcile, urgent=self._reconciler.urgent)
-        intake = Intake(self._cache, self._wake)
+        self._intake = intake = Intake(self._cache, self._wake)
         self._sweep = Sweep(cluster, self._cache, intake, self._kinds, namespaces=namespaces)
         self._watches = Watches(self._kinds, intake.seen, namespaces=namespaces)
         self._lease = Lease(
             cluster, namespace=options.namespace, name="merit", identity=options.identity
         )
         self._reconciler.may_decide = self._lease.may_decide
+        if self._outbox is not None:
+            self._outbox.wake = lambda place: self._queue.add(Key(*place))
         self._heart = Heart()
         self._ready = False
 
@@ -133,6 +121,8 @@ class Operator:
             group.create_task(self._queue.run())
             group.create_task(self._fleet.run(self._looked))
             group.create_task(self._keep())
+            if self._outbox is not None:
+                group.create_task(self._outbox.run())
 
     async def _keep(self) -> None:
         try:
@@ -172,13 +162,21 @@ class Operator:
         self._queue.add(key, after=0.0 if self._ready else random.uniform(0.0, SPREAD))
 
     def _health(self) -> Health:
-        return Health(
+        parts = Parts(
             calls=self._calls,
             queue=self._figures,
-            ready=lambda: self._ready,
             leading=lambda: self._lease.leading,
+            lag=self._heart.lag,
+            watch_ages=self._intake.ages,
+            now=time.time,
+            witness=self._witness,
+            outbox=self._outbox,
+        )
+        return Health(
+            ready=lambda: self._ready,
             sick=self._sweep.sick,
             lag=self._heart.lag,
+            metrics=lambda: exposition(families(parts)),
         )
 
     def _figures(self) -> Queue:

@@ -4,41 +4,62 @@ from __future__ import annotations
 
 import time
 
+from merit.alerts.client import Alertmanager
+from merit.alerts.outbox import Outbox
 from merit.cluster.cache import Cache
 from merit.cluster.client import Cluster
 from merit.cluster.recorder import Recorder
 from merit.config import Config, Source
+from merit.figures import Calls
 from merit.metrics.client import Prometheus
+from merit.metrics.counted import Counted
 from merit.metrics.fleet import Fleet
 from merit.metrics.pods import Pods
 from merit.metrics.preset import find_preset
 from merit.metrics.sources import Sources, View
 from merit.reconciler.loop import Reconciler
+from merit.reconciler.witness import Witness
+from merit.works import Works
 
 
 def build(
-    cluster: Cluster, cache: Cache, recorder: Recorder, config: Config
-) -> tuple[Reconciler, Sources]:
-    """The reconciler and the metrics sources that an operator with this configuration runs."""
-    views = {name: _view(source, config) for name, source in config.metrics.sources.items()}
-    sources = Sources(
-        views, default=config.metrics.default, fast=config.tick.fast, live=config.tick.live
-    )
-    reconciler = Reconciler(cluster, cache, sources, config, recorder, time.time)
+    cluster: Cluster, cache: Cache, recorder: Recorder, config: Config, calls: Calls
+) -> Works:
+    """What an operator with this configuration does its work with."""
+    metrics = config.metrics
+    views = {name: _view(name, each, config, calls) for name, each in metrics.sources.items()}
+    sources = Sources(views, default=metrics.default, fast=config.tick.fast, live=config.tick.live)
+    outbox = _outbox(config)
+    witness = Witness(outbox)
+    reconciler = Reconciler(cluster, cache, sources, config, recorder, time.time, witness)
     sources.exposed = reconciler.exposed
     sources.empty = lambda: not cache.keys()
-    return reconciler, sources
+    return Works(reconciler=reconciler, fleet=sources, witness=witness, outbox=outbox)
 
 
-def _view(source: Source, config: Config) -> View:
+def _outbox(config: Config) -> Outbox | None:
+    server = config.alerts.alertmanager
+    if server is None:
+        return None
+    alertmanager = Alertmanager(
+        server.url,
+        headers=server.headers,
+        ca_file=server.ca_file,
+        token_file=server.bearer_token_file,
+    )
+    return Outbox(alertmanager)
+
+
+def _view(name: str, source: Source, config: Config, calls: Calls) -> View:
     server = source.prometheus
-    prometheus = Prometheus(
+    asked = Prometheus(
         server.url,
         timeout=server.timeout,
         headers=server.headers,
         ca_file=server.ca_file,
         token_file=server.bearer_token_file,
     )
+    prometheus = Counted(asked, name, calls.queries)
     preset = find_preset(source.preset, config.metrics.presets)
     fleet = Fleet(prometheus, preset, matchers=source.matchers, scrape=config.constants().scrape)
     pods = None

@@ -11,6 +11,9 @@ from merit.cluster.cache import Cache, Key
 from merit.cluster.client import Cluster
 from merit.cluster.recorder import Recorder
 from merit.config import Config, load
+from merit.figures import Calls
+from merit.reconciler.witness import Witness
+from merit.works import Works
 
 
 class Tells:
@@ -37,9 +40,9 @@ class Blind:
 
 
 def build(
-    cluster: Cluster, cache: Cache, recorder: Recorder, config: Config
-) -> tuple[Tells, Blind]:
-    return Tells(), Blind()
+    cluster: Cluster, cache: Cache, recorder: Recorder, config: Config, calls: Calls
+) -> Works:
+    return Works(reconciler=Tells(), fleet=Blind(), witness=Witness())
 
 
 if __name__ == "__main__":

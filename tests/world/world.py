@@ -16,6 +16,7 @@ from merit.cluster.cache import Cache, Key
 from merit.cluster.errors import ApiError
 from merit.policy.decision import Note
 from merit.reconciler.loop import Reconciler
+from merit.reconciler.witness import Tells, Witness
 from tests.world.actors import Actors
 from tests.world.manifests import config
 from tests.world.monitor import Monitor
@@ -61,10 +62,12 @@ class Recorder(recorder.Recorder):
 class World:
     """One object's life. `key` is its name; `due` when the operator looks at it next."""
 
-    def __init__(self, script: Sequence[Step], *, lag: float = 0.0) -> None:
+    def __init__(
+        self, script: Sequence[Step], *, lag: float = 0.0, outbox: Tells | None = None
+    ) -> None:
         self.now = START
         self.script, self.position, self.begun = tuple(script), 0, False
-        self.lag = lag
+        self.lag, self.outbox = lag, outbox
         self.key = Key("risk", "fraud-scorer")
         self.notes: list[str] = []
         self.restarts = 0
@@ -86,6 +89,7 @@ class World:
     def fork(self) -> World:
         """A copy at this very moment; its operator starts anew."""
         other = copy.copy(self)
+        other.outbox = None
         other.notes = list(self.notes)
         store = self.store.fork(other.clock)
         server = Server(store, writes=self.server.writes, reads=self.server.reads)
@@ -100,6 +104,7 @@ class World:
             self._to_cache(kind, obj)
         self.due = self.now
         self.passes = 0
+        self.witness = Witness(self.outbox)
         self.reconciler = Reconciler(
             self.server,  # type: ignore[arg-type]
             self.cache,
@@ -107,6 +112,7 @@ class World:
             config(),
             Recorder(self.server, self.notes),
             self.clock,
+            self.witness,
         )
 
     def _see(self, commit: Commit) -> None:

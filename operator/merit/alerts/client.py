@@ -43,8 +43,6 @@ class Alertmanager:
                 return await self._post(json.dumps(list(alerts)).encode())
         except TimeoutError:
             return f"Alertmanager did not answer within {self._deadline:g}s"
-        except ssl.SSLError as error:
-            return f"TLS: {error.reason or type(error).__name__}"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # The text of an error may name addresses: its kind is enough for a status.
             return f"Alertmanager is unreachable ({type(error).__name__})"

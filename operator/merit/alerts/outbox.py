@@ -76,7 +76,7 @@ class Outbox:
         now: Callable[[], float] = time.time,
         wake: Callable[[Place], None] = lambda _place: None,
     ) -> None:
-        self._sends, self._now, self.wake = sends, now, wake
+        self._sends, self.now, self.wake = sends, now, wake
         self._kept: dict[Identity, _Kept] = {}
         self._by_place: dict[Place, set[Identity]] = {}
         self._changed = asyncio.Event()
@@ -85,7 +85,7 @@ class Outbox:
 
     def tell(self, place: Place, alarms: Iterable[Alarm]) -> None:
         """These, and no others, are the alarms of this object now. Returns at once."""
-        now = self._now()
+        now = self.now()
         wanted = {alarm.identity: alarm for alarm in alarms}
         for identity in self._by_place.get(place, set()) - set(wanted):
             kept = self._kept[identity]
@@ -131,7 +131,7 @@ class Outbox:
 
     async def deliver(self) -> bool:
         """Send what is due. False if a part of it did not arrive."""
-        now = self._now()
+        now = self.now()
         due = [kept for kept in self._kept.values() if kept.due(now) <= now]
         problems = []
         for start in range(0, len(due), BATCH):
@@ -149,8 +149,10 @@ class Outbox:
         return not problems
 
     def _wait(self) -> float:
-        now = self._now()
-        return max(0.05, min((k.due(now) for k in self._kept.values()), default=now + REFRESH) - now)
+        now = self.now()
+        return max(
+            0.05, min((k.due(now) for k in self._kept.values()), default=now + REFRESH) - now
+        )
 
     def _arrived(self, kept: _Kept, now: float) -> None:
         kept.sent = now
@@ -159,12 +161,12 @@ class Outbox:
             self._forget(kept.alarm.identity)
 
     def _failed(self, problem: str) -> None:
-        delivery, now = self.delivery, self._now()
+        delivery, now = self.delivery, self.now()
         delivery.failures += 1
         if delivery.failing_since is None:
             delivery.failing_since = now
             log.warning("alerts are not delivered: %s", problem)
-        delivery.problem = problem
+        delivery.problem = delivery.problem or problem  # another kind of silence is no news
         if now - delivery.failing_since >= PATIENCE:
             waiting = {k.place for k in self._kept.values() if k.sent is None or k.due(now) <= now}
             for place in waiting - self._told:

@@ -238,6 +238,12 @@ class Reason(StrEnum):
         "add one to the operator's configuration, or open it to this namespace",
     )
     UNOBSERVED = ("Unobserved", "metrics have not been asked for yet", "")
+    # alerts
+    ALERTS_UNDELIVERED = (
+        "AlertsUndelivered",
+        "Alertmanager does not take the alerts about this object; nothing else waits for it",
+        "check Alertmanager and the operator's alerts configuration",
+    )
     # bad
     ERRORS_BREACHED = ("ErrorsBreached", "too many requests fail", "read the server's log")
     LATENCY_BREACHED = ("LatencyBreached", "too many requests are too slow", "profile the server")

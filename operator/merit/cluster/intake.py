@@ -50,7 +50,11 @@ class Intake:
         """The watch of this kind works: an event came, or a sweep agrees with the cache."""
         self._proved[kind] = self._clock()
 
+    def ages(self) -> dict[str, float]:
+        """Seconds since the last such proof, by kind."""
+        now = self._clock()
+        return {kind: now - at for kind, at in self._proved.items()}
+
     def silent(self, limit: float) -> list[str]:
         """Kinds without such a proof for `limit` seconds."""
-        now = self._clock()
-        return sorted(kind for kind, at in self._proved.items() if now - at > limit)
+        return sorted(kind for kind, age in self.ages().items() if age > limit)

@@ -16,7 +16,7 @@ from merit.api.status import Status
 from merit.policy.converge import wanted_weights
 from merit.policy.observed import Observed
 from merit.policy.remember import rejection
-from merit.policy.signals import responds
+from merit.policy.responses import Where, effects, mode_of, responds
 from merit.policy.times import age, seconds
 
 Severity = Literal["critical", "warning", "info"]
@@ -186,7 +186,7 @@ def _breached_live(seen: Observed, status: Status, now: float) -> Iterator[_Foun
     for signal in status.signals if accepted else ():
         if signal.verdict == "Bad" and accepted is not None:
             said = f"{signal.name} {signal.value} against a bar of {signal.bar} (n={signal.n:,})"
-            yield _breach(accepted.spec, signal.name, "Live", "Breached", said, since)
+            yield from _breach(accepted.spec, signal.name, "live", "Breached", said, since)
 
 
 def _breached_in_canary(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
@@ -198,23 +198,22 @@ def _breached_in_canary(seen: Observed, status: Status, now: float) -> Iterator[
     if accepted is not None:
         signal = "latency" if told.reason.startswith("Latency") else "errors"
         said = f"version {candidate.version} at {candidate.weight}%: {told.message}"
-        yield _breach(accepted.spec, signal, "Rollout", told.reason, said, told.at)
+        yield from _breach(accepted.spec, signal, "candidate", told.reason, said, told.at)
 
 
 def _breach(
-    spec: Spec, signal: str, stage: str, reason: str, summary: str, since: str
-) -> _Found:
-    response = responds(spec, signal)
-    mode = next(
-        (m for m in spec.failure_modes if signal == m.signal or signal.startswith(f"{m.signal}/")),
-        None,
-    )
+    spec: Spec, signal: str, where: Where, reason: str, summary: str, since: str
+) -> Iterator[_Found]:
+    """What goes on although it is bad; what was taken back is told by the rollback."""
+    if not effects(spec, signal, where).alerts:
+        return
+    mode, response = mode_of(spec, signal), responds(spec, signal)
     notes = {"response": response, "failure_mode": mode.name if mode else "none declared"}
     if mode is not None and mode.impact:
         notes["impact"] = mode.impact
     grave: Severity = "critical" if response == "Rollback" else "warning"
-    more = {"signal": signal, "stage": stage}
-    return _Found(BREACHED, reason, summary, since, severity=grave, more=more, notes=notes)
+    more = {"signal": signal, "who": where}
+    yield _Found(BREACHED, reason, summary, since, severity=grave, more=more, notes=notes)
 
 
 def _metrics_lost(seen: Observed, status: Status, now: float) -> Iterator[_Found]:

@@ -63,6 +63,8 @@ def conditions_of(seen: Observed, status: Status, entry: Rejection | None) -> li
         _metrics(seen, status),
     ]
     found += _paused(seen, status)
+    if seen.undelivered:
+        found.append(_c("AlertsDelivered", "False", "AlertsUndelivered", seen.undelivered))
     if seen.pin_is_foreign:
         found.append(_c("OwnershipConflict", "True", "OwnershipConflict",
                         "take spec.rollback out of Git: it belongs to the operator"))  # fmt: skip

@@ -138,6 +138,7 @@ class Observed:
     bucket edge. `refused` is the API server's own sentence about a child, from a strict dry-run.
     `serving_record`: the stable revision's evaluation on record, read when a verdict compares.
     `tokens` are the values of the annotations merit.dev/approve and so on, by verb.
+    `undelivered` says why alerts about this object do not arrive.
     """
 
     name: str
@@ -171,4 +172,5 @@ class Observed:
     figures: Mapping[str, Figure] = field(default_factory=dict)
     measuring: bool = False
     warnings: tuple[tuple[str, str], ...] = ()
+    undelivered: str = ""
     tuning: Tuning = Tuning()

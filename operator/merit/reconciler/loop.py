@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from merit.api.names import API_VERSION, KIND
 from merit.cluster.cache import Cache, Key
@@ -17,6 +18,7 @@ from merit.policy.observed import Observed
 from merit.reconciler.execute import DECISIVE, QUICK, Foreign, Hands, NotReady, execute
 from merit.reconciler.gather import Gatherer, Looks, Object
 from merit.reconciler.memory import Memory, read_status
+from merit.reconciler.witness import Witness
 
 log = logging.getLogger("merit.reconciler")
 AT_ONCE = 0.0
@@ -39,12 +41,14 @@ class Reconciler:
         config: Config,
         recorder: Recorder,
         now: Callable[[], float],
+        witness: Witness | None = None,
     ) -> None:
         self._cluster, self._cache, self._recorder, self._now = cluster, cache, recorder, now
         self._config = config
         self._gatherer = Gatherer(cluster, cache, fleet, config)
         self._memories: dict[str, Memory] = {}
         self._urgent: set[Key] = set()
+        self._witness = witness or Witness()
         self.may_decide: Callable[[float], bool] = lambda _seconds: True
 
     def urgent(self, key: Key) -> bool:
@@ -80,6 +84,7 @@ class Reconciler:
         obj = self._cache.get(KIND, key.namespace, key.name)
         if obj is None:
             self._urgent.discard(key)
+            self._witness.gone(key)
             return None
         uid = obj["metadata"]["uid"]
         memory = self._memories.setdefault(uid, Memory())
@@ -87,16 +92,22 @@ class Reconciler:
         if memory.conflict and now - memory.conflict[2] > TRY_AGAIN:
             memory.conflict = None
         seen = await self._gatherer.observe(key, obj, memory)
+        seen = replace(seen, undelivered=self._witness.undelivered(key))
         decision = decide(seen, now)
         if decision.urgent:
             self._urgent.add(key)
         if not self.may_decide(QUICK):
             return SOON  # the Lease may run out before a write ends: another replica decides
+        stands = seen.status
         try:
-            return await self._carry_out(key, obj, seen, decision, memory, now)
+            again = await self._carry_out(key, obj, seen, decision, memory, now)
+            stands = decision.status
+            return again
         except (Conflict, NotFound):
             await self._read_again(key, uid)
             raise
+        finally:
+            self._witness.saw(key, seen, stands, now)
 
     async def _carry_out(
         self,
@@ -125,6 +136,7 @@ class Reconciler:
         if decision.actions and again is None:
             again = SOON  # no event comes of what is put into the cache at once
         await self._write_status(key, seen, decision, hands)
+        self._witness.wrote(seen.status, decision.status, (n.reason for n in decision.notes))
         for note in decision.notes:
             await self._recorder.note(obj, note, now)
         if decision.decisive_status:
