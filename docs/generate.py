@@ -15,6 +15,7 @@ sys.path[:0] = [str(ROOT / "operator")]
 
 from merit.api.crd import crd, crd_yaml  # noqa: E402
 from merit.api.reasons import Reason  # noqa: E402
+from merit.policy.alarms import KINDS  # noqa: E402
 
 CRD = "merit.dev_modeldeployments.yaml"
 BEGIN, END = "<!-- generated: {} -->", "<!-- end of {} -->"
@@ -23,10 +24,12 @@ BEGIN, END = "<!-- generated: {} -->", "<!-- end of {} -->"
 def pages() -> dict[Path, str]:
     """Every derived file, by its path, as it should be."""
     operations = ROOT / "docs" / "operations.md"
+    alerts = ROOT / "docs" / "alerts.md"
     return {
         ROOT / "crds" / CRD: crd_yaml(),
         ROOT / "charts" / "merit" / "files" / CRD: crd_yaml(),
         ROOT / "docs" / "reference.md": reference(crd()),
+        alerts: within(alerts.read_text(), "alarms", alarms()),
         operations: within(operations.read_text(), "reasons", reasons()),
     }
 
@@ -42,6 +45,12 @@ def reasons() -> str:
     """A table of every reason, in the order in which a model meets them."""
     rows = (f"| `{r.value}` | {r.sentence} | {r.remedy or 'nothing'} |\n" for r in Reason)
     return "| reason | it means | what to do |\n|---|---|---|\n" + "".join(rows)
+
+
+def alarms() -> str:
+    """A table of every alert, the gravest first."""
+    rows = (f"| `{k.name}` | {k.severity} | {k.means} | {k.remedy} |\n" for k in KINDS)
+    return "| alert | severity | it means | what to do |\n|---|---|---|---|\n" + "".join(rows)
 
 
 def reference(definition: Mapping[str, Any]) -> str:
