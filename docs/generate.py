@@ -15,7 +15,7 @@ sys.path[:0] = [str(ROOT / "operator")]
 
 from merit.api.crd import crd, crd_yaml  # noqa: E402
 from merit.api.reasons import Reason  # noqa: E402
-from merit.policy.alarms import KINDS  # noqa: E402
+from merit.policy.alarm import KINDS  # noqa: E402
 
 CRD = "merit.dev_modeldeployments.yaml"
 BEGIN, END = "<!-- generated: {} -->", "<!-- end of {} -->"

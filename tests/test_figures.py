@@ -11,7 +11,7 @@ from merit.alerts.outbox import Outbox
 from merit.cluster.cache import Key
 from merit.exposition import MOST, exposition
 from merit.figures import Calls, Parts, Queue, families
-from merit.policy.alarms import Alarm
+from merit.policy.alarm import Alarm
 from merit.policy.gauges import Gauges, signal_label
 from merit.reconciler.witness import Witness
 from tests.world import scenarios

@@ -9,117 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from merit.api.spec import Owner, Spec
 from merit.api.status import Status
+from merit.policy.alarm import (
+    BREACHED,
+    BYPASSED,
+    GATE_GIVEN_UP,
+    METRICS_LOST,
+    NO_HEALTHY_REVISION,
+    OWNERSHIP_CONFLICT,
+    REJECTED,
+    RESTORED,
+    ROLLBACK_BLOCKED,
+    ROLLED_BACK,
+    Alarm,
+    Kind,
+    Severity,
+)
 from merit.policy.converge import wanted_weights
 from merit.policy.observed import Observed
 from merit.policy.remember import rejection
 from merit.policy.responses import Where, effects, mode_of, responds
 from merit.policy.times import age, seconds
 
-Severity = Literal["critical", "warning", "info"]
 LONGEST = 1024  # characters of an annotation
 
 BLOCKED_AFTER = 30.0  # seconds within which a rollback moves traffic when all is well
 LOST_AFTER = 300.0  # seconds without metrics that are worth waking somebody
 RESTORED_FOR = 3600.0  # seconds for which it is told that a gate was taken from the ledger
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of alarm: its name as `alertname`, how grave it is, what it says."""
-
-    name: str
-    severity: Severity
-    means: str
-    remedy: str
-
-
-ROLLED_BACK = Kind(
-    "MeritRolledBack",
-    "warning",
-    "the declared version was bad and an earlier one serves",
-    "declare a better version; the numbers are in status.rejected",
-)
-ROLLBACK_BLOCKED = Kind(
-    "MeritRollbackBlocked",
-    "critical",
-    "a bad version still has traffic: the gateway or the API server does not take the change",
-    "look at the HTTPRoute, its owner, and the operator's log",
-)
-NO_HEALTHY_REVISION = Kind(
-    "MeritNoHealthyRevision",
-    "critical",
-    "what serves is bad, and there is nothing to go back to",
-    "deploy a better version",
-)
-BREACHED = Kind(
-    "MeritBreached",
-    "warning",
-    "a signal is outside its bar and Merit does not act on it by itself; critical where the "
-    "declared response is Rollback",
-    "look at the named signal; roll back by hand if it is the model",
-)
-METRICS_LOST = Kind(
-    "MeritMetricsLost",
-    "warning",
-    "nothing is known about this model for five minutes: nothing rises, nothing is judged",
-    "check the metrics source and its scrape targets",
-)
-REJECTED = Kind(
-    "MeritRejected",
-    "info",
-    "a gate said no; the version never had traffic",
-    "deploy a better version, or change the bar",
-)
-GATE_GIVEN_UP = Kind(
-    "MeritGateGivenUp",
-    "warning",
-    "a gate came to no verdict and is not tried again by itself",
-    "read the gate's condition and its Job's log",
-)
-BYPASSED = Kind(
-    "MeritBypassed",
-    "warning",
-    "spec.bypass skips a stage",
-    "take spec.bypass out of the manifest as soon as the emergency is over",
-)
-RESTORED = Kind(
-    "MeritRestored",
-    "warning",
-    "a gate was passed by the word of the ledger, not run; told for an hour",
-    "nothing, if the object or its cluster was made again",
-)
-OWNERSHIP_CONFLICT = Kind(
-    "MeritOwnershipConflict",
-    "warning",
-    "a name, the route or spec.rollback belongs to somebody else",
-    "rename, or take spec.rollback out of Git",
-)
-KINDS = (
-    ROLLBACK_BLOCKED, NO_HEALTHY_REVISION, BREACHED, ROLLED_BACK, METRICS_LOST, GATE_GIVEN_UP,
-    OWNERSHIP_CONFLICT, BYPASSED, RESTORED, REJECTED,
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """One incident of one object, as long as it lasts.
-
-    `labels` tell it from every other and never change while it lasts; `annotations` may.
-    `since`: Unix seconds, from status, so that every operator says the same.
-    """
-
-    labels: Mapping[str, str]
-    annotations: Mapping[str, str]
-    since: float
-
-    @property
-    def identity(self) -> tuple[tuple[str, str], ...]:
-        """What makes two alarms the same one."""
-        return tuple(sorted(self.labels.items()))
 
 
 @dataclass(frozen=True, slots=True)

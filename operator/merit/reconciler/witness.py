@@ -12,7 +12,8 @@ from typing import Protocol
 
 from merit.api.status import Status
 from merit.cluster.cache import Key
-from merit.policy.alarms import Alarm, alarms
+from merit.policy.alarm import Alarm
+from merit.policy.alarms import alarms
 from merit.policy.gauges import Gauges, gauges
 from merit.policy.observed import Observed
 
