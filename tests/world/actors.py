@@ -27,6 +27,7 @@ class Actors:
 
     store: Store
     never_ready: set[str] = field(default_factory=set)
+    load: dict[str, int] = field(default_factory=dict)  # pods that a revision's load asks for
 
     def settle(self) -> float:
         """Everybody works until nothing changes; answers when the next one will."""
@@ -37,6 +38,8 @@ class Actors:
                 due = min(due, self._deployment(deployment))
             for job in self.store.all("Job"):
                 due = min(due, self._job(job))
+            for scaler in self.store.all("HorizontalPodAutoscaler"):
+                self._autoscaler(scaler)
             for service in self.store.all("Service"):
                 self._endpoints(service)
             for route in self.store.all("HTTPRoute"):
@@ -54,7 +57,7 @@ class Actors:
     def _deployment(self, deployment: Object) -> float:
         name, spec = deployment["metadata"]["name"], deployment["spec"]
         due, ready, stand = float("inf"), 0, 0
-        for index in range(8):
+        for index in range(20):
             pod_name = f"{name}-{index}"
             pod = self.store.objects.get(("Pod", deployment["metadata"]["namespace"], pod_name))
             if index >= spec["replicas"]:
@@ -110,6 +113,18 @@ class Actors:
             {"active": None, "succeeded": 1, "completionTime": at, "conditions": conditions},
         )
         return float("inf")
+
+    def _autoscaler(self, scaler: Object) -> None:
+        """As many pods as its load asks for, within its bounds; at 0 it rests."""
+        meta, spec = scaler["metadata"], scaler["spec"]
+        ref = ("Deployment", meta["namespace"], spec["scaleTargetRef"]["name"])
+        target = self.store.objects.get(ref)
+        if target is None or target["spec"]["replicas"] == 0:
+            return
+        asked = self.load.get(ref[2].rpartition("-")[2], spec["minReplicas"])
+        wanted = min(spec["maxReplicas"], max(spec["minReplicas"], asked))
+        if target["spec"]["replicas"] != wanted:
+            self.store.patch(ref, {"spec": {"replicas": wanted}}, "hpa-controller", "scale")
 
     def _endpoints(self, service: Object) -> None:
         meta, selector = service["metadata"], service["spec"].get("selector") or {}

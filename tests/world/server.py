@@ -52,7 +52,10 @@ class Server:
             return self.store.create(_sent(obj), MANAGER, dry_run=True)
         return self._write("create", ref_of(obj), lambda: self.store.create(_sent(obj), MANAGER))
 
-    async def apply(self, obj: Object, *, timeout: float = 10.0) -> Object:
+    async def apply(self, obj: Object, *, dry_run: bool = False, timeout: float = 10.0) -> Object:
+        if dry_run:
+            self.reads += 1
+            return self.store.fork(self.store.now).apply(_sent(obj), MANAGER)
         return self._write("apply", ref_of(obj), lambda: self.store.apply(_sent(obj), MANAGER))
 
     async def patch(

@@ -18,8 +18,10 @@ from tests.world.defaults import filled
 from tests.world.merge import Object, Path, cloned, fields, fields_v1, merged, put, remove
 
 Ref = tuple[str, str, str]
-WITH_GENERATION = frozenset({"ModelDeployment", "Deployment", "Job", "HTTPRoute"})
-WITH_STATUS = frozenset({"ModelDeployment", "Deployment", "Job", "HTTPRoute", "Pod"})
+WITH_GENERATION = frozenset(
+    {"ModelDeployment", "Deployment", "Job", "HTTPRoute", "PodDisruptionBudget"}
+)
+WITH_STATUS = WITH_GENERATION | {"Pod", "HorizontalPodAutoscaler"}
 
 
 @dataclass(frozen=True)

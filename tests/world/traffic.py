@@ -88,8 +88,10 @@ class Fleet:
             return True, "Fresh", "errors, latency"
         return False, "MetricsLost", "Prometheus does not answer"
 
-    def idle(self, namespace: str, name: str, short: str, port: int) -> bool:
+    def idle(self, namespace: str, name: str, short: str, port: int, *, source: str = "") -> bool:
         """No request in the last two scrapes."""
+        if not self.traffic.reachable:
+            return False
         at = self._grid()
         return self.traffic.requests(short, at) == self.traffic.requests(short, at - 2 * SCRAPE)
 

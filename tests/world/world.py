@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from merit.cluster import recorder
+from merit.cluster import recorder, watches
 from merit.cluster.cache import Cache, Key
 from merit.cluster.errors import ApiError
 from merit.policy.decision import Note
@@ -25,6 +25,8 @@ from tests.world.store import Commit, Store
 from tests.world.traffic import Fleet, Traffic
 
 WATCHED = ("ModelDeployment", "Deployment", "Pod", "Job", "HTTPRoute", "Service", "EndpointSlice")
+LISTED = tuple(kind.kind for kind in watches.LISTED)  # known from lists alone
+SWEEP = 600.0
 QUIET = ("ModelDeployment", "ConfigMap", "ControllerRevision", "Event")  # no actor cares
 BUSY = 60  # passes without time moving on that count as a loop
 START = 1_800_000_000.0
@@ -103,6 +105,7 @@ class World:
         for (kind, _, _), obj in self.store.objects.items():
             self._to_cache(kind, obj)
         self.due = self.now
+        self._swept = self.now
         self.passes = 0
         self.witness = Witness(self.outbox)
         self.reconciler = Reconciler(
@@ -122,12 +125,29 @@ class World:
 
     def _to_cache(self, kind: str, obj: dict[str, Any]) -> bool:
         labelled = "merit.dev/name" in obj["metadata"].get("labels", {})
-        if kind in WATCHED and (labelled or kind == "ModelDeployment"):
+        if kind in (*WATCHED, *LISTED) and (labelled or kind == "ModelDeployment"):
             return self.cache.put(kind, obj)
         return False
 
+    def _sweep(self) -> None:
+        """Kinds that are not watched are listed now and then."""
+        if self.now - self._swept < SWEEP:
+            return
+        self._swept = self.now
+        for kind in LISTED:
+            there = {obj["metadata"]["uid"]: obj for obj in self.store.all(kind)}
+            for uid, known in self.cache.known(kind).items():
+                if uid not in there:
+                    meta = known["metadata"]
+                    self.cache.drop(kind, meta["namespace"], meta["name"], uid)
+                    self.due = self.now
+            for obj in there.values():
+                if self._to_cache(kind, obj):
+                    self.due = self.now
+
     def _deliver(self) -> None:
         """Watch events that are due reach the cache, and wake whom they concern."""
+        self._sweep()
         while self._events and self._events[0][0] <= self.now:
             _, commit = self._events.pop(0)
             kind, namespace, name = commit.ref

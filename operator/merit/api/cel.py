@@ -81,6 +81,20 @@ RULES: tuple[tuple[str, str, str], ...] = (
         "!has(self.min) || !has(self.max) || double(self.min) <= double(self.max)",
         "set min to at most max",
     ),
+    (
+        "rollout.route",
+        "has(self.gateway) != has(self.replicas)",
+        "set exactly one of gateway and replicas, as replicas: {}",
+    ),
+    (
+        "",
+        "!has(self.rollout.route.replicas) || !has(self.rollout.steps)"
+        " || self.rollout.steps.exists(s, s * (1 + (has(self.constraints.scale)"
+        " && has(self.constraints.scale.replicas) ? self.constraints.scale.replicas.min : 1))"
+        " >= 100)",
+        "spec.rollout.steps: no step is as large as the share of one pod: add a larger one, or "
+        "raise constraints.scale.replicas.min",
+    ),
     ("rollout.steps", _ORDER.format("self"), "let the steps increase, as [1, 5, 25, 50]"),
     ("rollout.approvals", _ORDER.format("self"), "let the approvals increase, as [25, 50]"),
     (
@@ -99,5 +113,15 @@ RULES: tuple[tuple[str, str, str], ...] = (
         "rollback",
         "self.fromRevision != self.toRevision",
         "fromRevision and toRevision are the same: leave spec.rollback to the operator",
+    ),
+)
+
+# Of the whole object: what may not change once a revision serves.
+ROOT_RULES: tuple[tuple[str, str], ...] = (
+    (
+        "!has(oldSelf.status) || !has(oldSelf.status.stable)"
+        " || has(self.spec.rollout.route.gateway) == has(oldSelf.spec.rollout.route.gateway)",
+        "spec.rollout.route: the kind of route stays while a revision serves: put it back, or"
+        " declare an object of another name beside this one",
     ),
 )

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from merit.api.cel import RULES
+from merit.api.cel import ROOT_RULES, RULES
 from merit.api.names import GROUP, KIND, MAX_NAME, NAME_PATTERN, PLURAL, VERSION
 from merit.api.spec import Spec
 from merit.api.status import Status
@@ -96,6 +96,9 @@ def _root(spec: Schema, status: Schema) -> Schema:
         "type": "object",
         "description": "A model on its way from declared to serving, on evidence.",
         "required": ["spec"],
+        "x-kubernetes-validations": [
+            {"rule": rule, "message": message} for rule, message in ROOT_RULES
+        ],
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},

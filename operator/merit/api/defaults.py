@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from merit.api.containers import may_scale
 from merit.api.quantity import format_duration, format_share
 from merit.api.spec import Spec
 
@@ -16,6 +17,7 @@ MAX_DURATION = 3600.0
 HOLDBACK_WEIGHT = 10
 HOLDBACK_DURATION = 900.0
 KEEP_WARM = 86400.0
+SCALE_AT_CPU = 80  # percent of the requested CPU at which a live revision gets more pods
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Effective:
     holdback_duration: float
     replicas_min: int
     replicas_max: int
+    autoscaled: bool
     rps: float | None
     keep_warm: float
 
@@ -56,7 +59,8 @@ class Effective:
                 "weight": self.holdback_weight,
                 "duration": format_duration(self.holdback_duration),
             },
-            "replicas": {"min": self.replicas_min, "max": self.replicas_max},
+            "replicas": {"min": self.replicas_min, "max": self.replicas_max}
+            | ({"cpu": f"{SCALE_AT_CPU}%"} if self.autoscaled else {}),
             "keepWarm": format_duration(self.keep_warm),
         }
         return {key: value for key, value in shown.items() if value != ""}
@@ -81,6 +85,7 @@ def effective(spec: Spec, *, source: str = "") -> Effective:
         holdback_duration=_or(holdback.duration if holdback else None, HOLDBACK_DURATION),
         replicas_min=replicas.min if replicas else 1,
         replicas_max=replicas.max if replicas else 1,
+        autoscaled=may_scale(spec),
         rps=scale.rps if scale else None,
         keep_warm=_or(spec.rollback_policy.keep_warm, KEEP_WARM),
     )

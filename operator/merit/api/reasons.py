@@ -272,6 +272,16 @@ class Reason(StrEnum):
         "the gateway refused the route",
         "read the HTTPRoute's status",
     )
+    ROUTE_GONE = (
+        "RouteGone",
+        "the route was deleted; it is made again with all traffic at the stable revision",
+        "",
+    )
+    STEP_TOO_SMALL = (
+        "StepTooSmall",
+        "by pod count no step is as large as the share of one pod",
+        "raise constraints.scale.replicas.min, or add a larger step",
+    )
     ROUTE_PENDING = ("RoutePending", "the gateway has not answered yet", "")
     # live
     LIVE = ("Live", "the declared revision serves all traffic", "")

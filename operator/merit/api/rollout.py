@@ -61,10 +61,25 @@ class GatewayRoute(Model):
     )
 
 
-class Route(Model):
-    """How requests reach the model."""
+class ReplicasRoute(Model):
+    """By pod count: one Service before the pods of both revisions. Weights are approximate."""
 
-    gateway: GatewayRoute = Field(description="Through Gateway API. Required.")
+
+class Route(Model):
+    """How requests reach the model. Exactly one of gateway and replicas."""
+
+    gateway: GatewayRoute | None = Field(default=None, description="Through Gateway API.")
+    replicas: ReplicasRoute | None = Field(
+        default=None,
+        description="Through the Service of the object's name: no gateway is needed, shares are "
+        "made by pod count and are approximate. Needs a metrics source that counts per pod. The "
+        "kind of route stays as it is once a revision serves.",
+    )
+
+    @property
+    def kind(self) -> Literal["gateway", "replicas"]:
+        """Which of the two it is."""
+        return "gateway" if self.gateway is not None else "replicas"
 
 
 class Holdback(Model):

@@ -58,6 +58,11 @@ class Candidate(Told):
     )
     since: str = Field(description="When this stage or step began.")
     rollout_since: str = Field(default="", description="When it first had traffic.")
+    floor: int = Field(
+        default=0,
+        description="Pods of the stable revision when this one first had traffic: it keeps as "
+        "many, to take all traffic back.",
+    )
     superseded: bool = Field(
         default=False, description="Newer content is declared; it only leaves."
     )
@@ -132,7 +137,8 @@ class Leaving(Told):
 
     short: str
     since: str
-    until: str = Field(description="When its pods may go; a kept predecessor stays warm till then.")
+    until: str = Field(description="When its pods go at the latest, or are not kept warm any more.")
+    kept: bool = Field(default=False, description="Kept ready until then, to go back to.")
 
 
 class Status(Told):
@@ -145,6 +151,7 @@ class Status(Told):
     conditions: tuple[Condition, ...] = ()
     stable: Revision | None = None
     candidate: Candidate | None = None
+    route: str = Field(default="", description="The kind of route by which it serves; it stays.")
     leaving: tuple[Leaving, ...] = ()
     flow: tuple[FlowStage, ...] = ()
     signals: tuple[Signal, ...] = ()
@@ -163,6 +170,11 @@ class Status(Told):
     )
     effective: dict[str, Any] = Field(default_factory=dict)
     analysis: dict[str, Any] | None = None
+    applied: dict[str, str] = Field(
+        default_factory=dict,
+        description="A digest of each child as it stood after it was applied last: any other is "
+        "an edit by somebody else.",
+    )
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON for the API server: camelCase, empty parts left out."""

@@ -12,6 +12,8 @@ from merit.api.names import (
     KIND,
     LABEL_NAME,
     LABEL_REVISION,
+    LABEL_ROLE,
+    SERVING,
     arm_name,
 )
 from merit.api.spec import Spec
@@ -70,7 +72,8 @@ def deployment(name: str, namespace: str, owner: Object, spec: Spec, identity: A
     """The Deployment of a revision, without replicas: those are changed through scale only."""
     template = copy.deepcopy(dict(spec.serving.template))
     meta = dict(template.get("metadata") or {})
-    meta["labels"] = dict(meta.get("labels") or {}) | labels(name, identity.short)
+    marks = labels(name, identity.short) | {LABEL_ROLE: SERVING}
+    meta["labels"] = dict(meta.get("labels") or {}) | marks
     template["metadata"] = meta
     given = (
         ("MERIT_MODEL_NAME", spec.model.name),
@@ -99,24 +102,27 @@ def deployment(name: str, namespace: str, owner: Object, spec: Spec, identity: A
 
 def arm_service(name: str, namespace: str, owner: Object, spec: Spec, short: str) -> Object:
     """The Service of one revision: what the route's weights point to."""
-    return _service(arm_name(name, short), namespace, owner, spec.serving.port, name, short, short)
+    meta = metadata(arm_name(name, short), namespace, owner, labels(name, short))
+    return _service(meta, spec.serving.port, selector(name, short))
 
 
-def front_service(name: str, namespace: str, owner: Object, port: int, short: str) -> Object:
-    """The Service `<name>` for callers inside the cluster: it follows the stable revision."""
-    return _service(name, namespace, owner, port, name, short, "")
+def front_service(name: str, namespace: str, owner: Object, port: int, short: str = "") -> Object:
+    """The Service `<name>`: before the pods of one revision, or, without one, before all of them.
+
+    All of them means pods that serve: a gate's Job has the same name on its pods.
+    """
+    chosen = selector(name, short) if short else {LABEL_NAME: name, LABEL_ROLE: SERVING}
+    return _service(metadata(name, namespace, owner, labels(name)), port, chosen)
 
 
-def _service(
-    called: str, namespace: str, owner: Object, port: int, name: str, short: str, mark: str
-) -> Object:
+def _service(meta: Object, port: int, chosen: dict[str, str]) -> Object:
     return stamped(
         {
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": metadata(called, namespace, owner, labels(name, mark)),
+            "metadata": meta,
             "spec": {
-                "selector": selector(name, short),
+                "selector": chosen,
                 "ports": [{"name": "http", "port": port, "targetPort": port, "protocol": "TCP"}],
             },
         }

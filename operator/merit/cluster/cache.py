@@ -6,6 +6,8 @@ of a fleet of thousands would not fit beside kopf's own.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -131,7 +133,39 @@ def project(kind: str, obj: Mapping[str, Any]) -> Object:
         "metadata": _metadata(obj["metadata"]),
     }
     kept.update(_PROJECTIONS[kind](obj) if kind in _PROJECTIONS else _spec_and_status(obj))
+    if kind in SHAPED:
+        kept["shape"] = shape(obj)
     return kept
+
+
+SHAPED = frozenset(
+    {"Deployment", "Service", "HTTPRoute", "HorizontalPodAutoscaler", "PodDisruptionBudget"}
+)
+"""Kinds that are kept as they were applied: of these the shape is remembered."""
+
+
+def shape(obj: Mapping[str, Any]) -> str:
+    """A digest of what an edit by hand would change, as the API server has it.
+
+    The spec with all that defaults and webhooks made of it, and our own marks. Not the replicas,
+    which others may set, nor the marks of others. A generation would tell less: each scaling
+    raises it, and not every kind has one.
+    """
+    metadata = obj["metadata"]
+    spec = {k: v for k, v in (obj.get("spec") or {}).items() if k != "replicas"}
+    marks = [
+        {k: v for k, v in (metadata.get(part) or {}).items() if _is_ours(k)}
+        for part in ("labels", "annotations")
+    ]
+    text = json.dumps([spec, marks], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _is_ours(mark: str) -> bool:
+    return mark.startswith(("merit.dev/", "app.kubernetes.io/managed-by")) or mark in _DETACHED
+
+
+_DETACHED = ("kustomize.toolkit.fluxcd.io/reconcile", "helm.toolkit.fluxcd.io/driftDetection")
 
 
 _METADATA = (
@@ -209,6 +243,15 @@ def _service(obj: Mapping[str, Any]) -> Object:
     return {"spec": _only(obj.get("spec") or {}, ("selector", "ports", "clusterIP"))}
 
 
+def _autoscaler(obj: Mapping[str, Any]) -> Object:
+    # Its status changes every quarter of a minute, and nobody here reads it.
+    return {"spec": _only(obj.get("spec") or {}, ("minReplicas", "maxReplicas"))}
+
+
+def _nothing(obj: Mapping[str, Any]) -> Object:
+    return {}
+
+
 def _endpoint_slice(obj: Mapping[str, Any]) -> Object:
     endpoints = [
         _only(endpoint, ("conditions", "targetRef")) for endpoint in obj.get("endpoints") or ()
@@ -223,6 +266,8 @@ _PROJECTIONS: dict[str, Callable[[Mapping[str, Any]], Object]] = {
     "Job": _job,
     "Service": _service,
     "EndpointSlice": _endpoint_slice,
+    "HorizontalPodAutoscaler": _autoscaler,
+    "PodDisruptionBudget": _nothing,
 }
 
 

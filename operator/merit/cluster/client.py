@@ -96,16 +96,17 @@ class Cluster:
             "POST", path, query=query, body=obj, timeout=timeout, verb="create"
         )
 
-    async def apply(self, obj: Object, *, timeout: float = 10.0) -> Object:
+    async def apply(self, obj: Object, *, dry_run: bool = False, timeout: float = 10.0) -> Object:
         """Server-side apply, taking what we declare from whoever had it.
 
         With metadata.uid and metadata.resourceVersion it never resurrects and never overwrites what
-        was not seen: Conflict.
+        was not seen: Conflict. `dry_run` only asks what it would come to.
         """
+        query = {"fieldManager": MANAGER, "force": "true"}
         return await self._request(
             "PATCH",
             _path(obj),
-            query={"fieldManager": MANAGER, "force": "true"},
+            query=query | ({"dryRun": "All"} if dry_run else {}),
             body=obj,
             content=APPLY,
             timeout=timeout,

@@ -12,6 +12,8 @@ _PLURALS: dict[tuple[str, str], tuple[str, bool]] = {
     ("", "Service"): ("services", True),
     ("", "ConfigMap"): ("configmaps", True),
     ("", "Namespace"): ("namespaces", False),
+    ("autoscaling", "HorizontalPodAutoscaler"): ("horizontalpodautoscalers", True),
+    ("policy", "PodDisruptionBudget"): ("poddisruptionbudgets", True),
     ("discovery.k8s.io", "EndpointSlice"): ("endpointslices", True),
     ("gateway.networking.k8s.io", "HTTPRoute"): ("httproutes", True),
     ("gateway.networking.k8s.io", "Gateway"): ("gateways", True),

@@ -85,8 +85,10 @@ class Sweep:
 
     async def once(self, kind: Watched) -> bool:
         """One pass over a kind. True if the cache agreed, or is only moments behind."""
-        listed = await self._list(kind, metadata_only=True)
+        listed = await self._list(kind, metadata_only=not kind.listed)
         there = {obj["metadata"]["uid"]: obj for obj in listed}
+        for obj in listed if kind.listed else ():
+            self._intake.seen(kind.kind, obj)  # wakes its owner if that is news
         for uid, known in self._cache.known(kind.kind).items():
             if uid not in there:
                 await self._missing(kind, known)

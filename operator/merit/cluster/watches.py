@@ -36,6 +36,8 @@ class Watched:
     plural: str
     kind: str
     labels: str = SELECTOR
+    listed: bool = False
+    """Not watched but listed, whole, at every sweep: our own writes tell what matters meanwhile."""
 
     @property
     def api_version(self) -> str:
@@ -51,12 +53,20 @@ CHILDREN = (
     Watched("", "v1", "services", "Service"),
     Watched("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
 )
+LISTED = (
+    # An autoscaler's status changes every 15 s: to watch a fleet of them would cost more than the
+    # rest together.
+    Watched(
+        "autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", listed=True
+    ),
+    Watched("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", listed=True),
+)
 ROUTES = Watched("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
 
 
 def watched(*, gateway_api: bool) -> tuple[Watched, ...]:
-    """All kinds to watch. Children come first, so that a resource is never seen without them."""
-    return (*CHILDREN, *([ROUTES] if gateway_api else []), OWN)
+    """All kinds to know. Children come first, so that a resource is never seen without them."""
+    return (*LISTED, *CHILDREN, *([ROUTES] if gateway_api else []), OWN)
 
 
 class NoDiffBase(kopf.DiffBaseStorage):
@@ -156,7 +166,7 @@ class Watches:
     def __init__(
         self, kinds: Iterable[Watched], sink: Sink, *, namespaces: Collection[str] = ()
     ) -> None:
-        self._kinds = tuple(kinds)
+        self._kinds = tuple(kind for kind in kinds if not kind.listed)
         self._sink = sink
         self._namespaces = tuple(namespaces)
         self._stop = threading.Event()

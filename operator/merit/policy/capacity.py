@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
-from merit.policy.case import Case
+from merit.policy.case import Case, floor_of
 from merit.policy.observed import Arm, Observed
+from merit.policy.pods import pods_for
+from merit.policy.routes import by_pods
 
 HEADROOM = 1.2  # what a share's pods must be able to carry, in units of that share
 WINDOW = 60.0  # seconds that a figure of `Observed.figures` spans
@@ -19,6 +21,8 @@ def pods_needed(case: Case, weight: int) -> int:
     without headroom, nor more than `scale.replicas.max`.
     """
     known = case.known
+    if by_pods(case.seen) and case.status.stable is not None:
+        return pods_of_share(case)
     load, each = _load(case), _per_pod(case)
     stable = case.status.stable
     if load and each:
@@ -32,11 +36,22 @@ def pods_needed(case: Case, weight: int) -> int:
 
 
 def pods_wanted(case: Case) -> int:
-    """Pods that the candidate is brought up with: enough for the step that it enters next."""
+    """Pods that the candidate is brought up with: enough for the step that it enters next.
+
+    By pod count they are its share, so it has those of the step that it is at.
+    """
+    if by_pods(case.seen) and case.status.stable is not None:
+        return pods_of_share(case)
     step = min(case.candidate.step, len(case.ladder) - 1)
     needed = max(case.known.replicas_min, pods_needed(case, case.ladder[step]))
     # Pods that are up stay up: a rollout never takes capacity away from what it exposes.
     return min(max(needed, case.arm.desired), case.known.replicas_max)
+
+
+def pods_of_share(case: Case) -> int:
+    """The pods that make the candidate's share, or that of its first step before it has any."""
+    weight = case.candidate.weight or case.ladder[0]
+    return max(1, pods_for(weight, floor_of(case.seen), case.known.replicas_max))
 
 
 def load_now(seen: Observed) -> str:

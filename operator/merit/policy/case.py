@@ -11,6 +11,8 @@ from merit.evidence.ladder import ladder
 from merit.evidence.terms import Terms
 from merit.policy.evaluation import candidate_spec
 from merit.policy.observed import Accepted, Arm, Observed
+from merit.policy.pods import pod_ladder
+from merit.policy.routes import by_pods
 from merit.policy.signals import bars
 
 
@@ -43,9 +45,25 @@ def case_of(seen: Observed) -> Case | None:
         candidate=candidate,
         accepted=accepted,
         known=known,
-        ladder=ladder(known.steps, known.holdback_weight),
+        ladder=ladder_of(seen, accepted, known),
         arm=seen.arms.get(candidate.short, Arm(short=candidate.short)),
     )
+
+
+def ladder_of(seen: Observed, accepted: Accepted, known: Effective) -> tuple[int, ...]:
+    """The weights of this rollout; by pod count, those that pods can make."""
+    declared = ladder(known.steps, known.holdback_weight)
+    candidate, stable = seen.status.candidate, seen.status.stable
+    if stable is None or not by_pods(seen):
+        return declared
+    beside = candidate.floor if candidate else 0
+    return pod_ladder(declared, beside or max(1, floor_of(seen)), known.replicas_max)
+
+
+def floor_of(seen: Observed) -> int:
+    """How many pods the stable revision is to have now: so many stay while another has traffic."""
+    stable = seen.status.stable
+    return seen.arms.get(stable.short, Arm(stable.short)).desired if stable else 0
 
 
 def analysis_of(case: Case) -> Analysis:

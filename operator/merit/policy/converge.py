@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
-from merit.api.defaults import effective
 from merit.api.status import Status
-from merit.policy.capacity import pods_wanted
-from merit.policy.case import case_of
+from merit.policy.arms import fulfilled, plans, stays
 from merit.policy.decision import (
     Action,
     EnsureArm,
     RemoveArm,
     RemoveJob,
+    RemoveRoute,
     SetTraffic,
     WriteLedger,
 )
 from merit.policy.evaluation import expected_job
-from merit.policy.observed import Accepted, Arm, Observed
+from merit.policy.observed import Arm, Observed
 from merit.policy.pin import pin_action
+from merit.policy.remember import DRAIN
+from merit.policy.routes import by_pods
 from merit.policy.times import seconds
 
 
 def converge(seen: Observed, status: Status, now: float) -> tuple[Action, ...]:
-    """The actions of one pass, at most one of them decisive: traffic before pin before tidying."""
-    actions: list[Action] = list(_arms(seen, status))
-    traffic = _traffic(seen, status)
+    """The actions of one pass, at most one of them decisive: traffic before pin before tidying.
+
+    Traffic that only falls comes before everything: nothing may hold up a rollback.
+    """
+    arms, traffic = _arms(seen, status, now), _traffic(seen, status)
+    if isinstance(traffic, SetTraffic) and not traffic.check_ready:
+        return (traffic, *_gone_at_once(seen, status, now), *arms)
     if traffic is not None:
-        return (*actions, traffic)
+        return (*arms, traffic)
     pin = pin_action(seen, status)
     if pin is not None:
-        return (*actions, pin)
-    actions += _tidy(seen, status, now)
+        return (*_gone_at_once(seen, status, now), *arms, pin)
+    actions: list[Action] = [*arms, *_tidy(seen, status, now)]
     if not seen.ledger_in_sync and not seen.conflict:
         actions.append(WriteLedger(ledger_content(status)))
     return tuple(actions)
@@ -51,50 +57,37 @@ def wanted_weights(status: Status) -> dict[str, int]:
 
 
 def leaving_until(status: Status, now: float) -> float | None:
-    """Seconds until the next arm may go."""
+    """Seconds until something is due for an arm that leaves."""
     due = [seconds(arm.until) - now for arm in status.leaving]
+    due += [left for arm in status.leaving if (left := seconds(arm.since) + DRAIN - now) > 0]
     return max(0.5, min(due)) if due else None
 
 
-def _accepted(seen: Observed, short: str, policy: str) -> Accepted | None:
-    return seen.accepted.get(f"{short}-{policy}")
+def _arms(seen: Observed, status: Status, now: float) -> list[Action]:
+    """What each revision lacks. While a name is somebody else's nothing is made: it would fail."""
+    if seen.conflict:
+        return []
+    return [
+        EnsureArm(key=plan.key, replicas=plan.replicas, scaling=plan.scaling, budget=plan.budget)
+        for plan in plans(seen, status, now)
+        if not fulfilled(plan, seen.arms.get(plan.short, Arm(short=plan.short)))
+    ]
 
 
-def _arms(seen: Observed, status: Status) -> list[Action]:
-    wanted: list[tuple[str, Accepted | None]] = []
-    if status.stable is not None:
-        wanted.append(
-            (status.stable.short, _accepted(seen, status.stable.short, status.stable.policy))
-        )
-    if status.candidate is not None and status.candidate.stage not in ("Evaluation", "Feasibility"):
-        candidate = status.candidate
-        wanted.append((candidate.short, _accepted(seen, candidate.short, candidate.policy)))
-    actions: list[Action] = []
-    for short, accepted in wanted:
-        if accepted is None:
-            continue
-        arm = seen.arms.get(short, Arm(short=short))
-        replicas = _replicas(seen, status, accepted)
-        if not arm.in_sync or arm.desired != replicas:
-            actions.append(EnsureArm(key=accepted.identity.key, replicas=replicas))
-    return actions
-
-
-def _replicas(seen: Observed, status: Status, accepted: Accepted) -> int:
-    case = case_of(replace(seen, status=status))
-    if case is not None and case.candidate.short == accepted.identity.short:
-        return pods_wanted(case)
-    return effective(accepted.spec).replicas_min
-
-
-def _traffic(seen: Observed, status: Status) -> SetTraffic | None:
+def _traffic(seen: Observed, status: Status) -> SetTraffic | RemoveRoute | None:
     weights, stable = wanted_weights(status), status.stable
+    if seen.route.contested:
+        return RemoveRoute()
     if not weights or stable is None or seen.route.foreign or seen.service_foreign:
         return None
+    if seen.contested and not seen.route.exists:
+        return None
     now = dict(seen.route.weights)
-    if now == weights and seen.route.in_sync and seen.service_selects == stable.short:
+    if now == weights and (seen.route.in_sync or seen.conflict):
         return None
     raised = tuple(s for s, w in weights.items() if w > now.get(s, 0) and s != stable.short)
+    if raised and any(_is_reached(seen, short, weights) for short in seen.arms):
+        return None  # by pod count, pods that wait elsewhere would be reached along with it
     if status.candidate is None and stable.short not in now:
         raised = (stable.short,)
     return SetTraffic(
@@ -105,18 +98,31 @@ def _traffic(seen: Observed, status: Status) -> SetTraffic | None:
     )
 
 
-def _tidy(seen: Observed, status: Status, now: float) -> list[Action]:
-    """Arms and Jobs that nothing refers to any more."""
-    kept = {r.short for r in (status.stable, status.candidate) if r is not None}
-    kept |= set(seen.route.weights)
-    for arm in status.leaving:
-        if seconds(arm.until) > now:
-            kept.add(arm.short)
-    actions: list[Action] = [
+def _is_reached(seen: Observed, short: str, weights: Mapping[str, int]) -> bool:
+    """Whether a revision that shall have no share would get one: its pods serve, too."""
+    arm = seen.arms[short]
+    return by_pods(seen) and short not in weights and (arm.desired > 0 or arm.ready > 0)
+
+
+def _gone_at_once(seen: Observed, status: Status, now: float) -> list[Action]:
+    """By pod count what is rejected loses its pods along with its share."""
+    return _leftovers(seen, status, now, set()) if by_pods(seen) else []
+
+
+def _leftovers(seen: Observed, status: Status, now: float, reached: set[str]) -> list[Action]:
+    """Arms that nothing refers to any more, and what strangers left of others."""
+    kept = {r.short for r in (status.stable, status.candidate) if r is not None} | reached
+    kept |= {arm.short for arm in status.leaving if stays(seen, arm, now)}
+    return [
         RemoveArm(short)
         for short, arm in sorted(seen.arms.items())
-        if arm.exists and short not in kept
+        if arm.remains and short not in kept
     ]
+
+
+def _tidy(seen: Observed, status: Status, now: float) -> list[Action]:
+    """Arms and Jobs that nothing refers to any more."""
+    actions = _leftovers(seen, status, now, set(seen.route.weights))
     current = expected_job(replace(seen, status=status))
     actions += [RemoveJob(name) for name in seen.jobs if name != current]
     return actions

@@ -15,15 +15,21 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class EnsureArm:
-    """Deployment and Service of a revision stand as its record says; `replicas` through scale."""
+    """Deployment and Service of a revision stand as its record says.
+
+    `replicas`: so many, through scale; None: an autoscaler decides, within `scaling`. Without
+    `scaling` there is none. `budget`: a disruption budget stands before the pods.
+    """
 
     key: str
-    replicas: int
+    replicas: int | None
+    scaling: tuple[int, int] | None = None
+    budget: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveArm:
-    """Delete a revision's Deployment and Service; only when it has no traffic and is not kept."""
+    """Delete all that a revision has; only when it has no traffic and is not kept."""
 
     short: str
 
@@ -42,6 +48,11 @@ class SetTraffic:
     key: str
     serves: str
     check_ready: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRoute:
+    """Delete the route: an older object has what it claims. Decisive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +106,7 @@ Action = (
     | EnsureArm
     | RemoveArm
     | SetTraffic
+    | RemoveRoute
     | RunJob
     | Record
     | RemoveJob

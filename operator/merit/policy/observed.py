@@ -37,7 +37,9 @@ class Arm:
     nobody by their own fault (crash loop, OOM kill); `blocked` says what the platform lacks for
     them, `blocked_by` in one word (ImagePull, Unschedulable, QuotaExceeded). `in_sync`: both
     objects stand as recorded. `deadline_exceeded`: never became ready within
-    progressDeadlineSeconds.
+    progressDeadlineSeconds. `remains`: something of it is there, be it only its Service.
+    `scaling`: the least and the most pods of its autoscaler, None if it has none; `budget`: a
+    disruption budget stands before its pods.
     """
 
     short: str
@@ -52,11 +54,18 @@ class Arm:
     deadline_exceeded: bool = False
     detail: str = ""
     image_digests: tuple[str, ...] = ()
+    remains: bool = False
+    scaling: tuple[int, int] | None = None
+    budget: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The HTTPRoute: weight per revision's 8 characters, and what the gateway said of it."""
+    """What traffic is set to: weight per revision's 8 characters, and what was said of it.
+
+    `in_sync`: all its objects stand as they were applied. `accepted`: None until a gateway has
+    answered. `contested`: what stands claims what an older object has.
+    """
 
     exists: bool = False
     in_sync: bool = True
@@ -64,6 +73,7 @@ class Route:
     accepted: bool | None = None
     reason: str = ""
     foreign: bool = False
+    contested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +145,9 @@ class Observed:
     `idle` tells for each leaving arm whether the gateway sends it nothing any more;
     `pin_is_ours`: field manager `merit` applied it; `pin_is_foreign`: another applier owns it.
     `measuring` while that is being read. `warnings`: reason and sentence for each bound that is no
-    bucket edge. `refused` is the API server's own sentence about a child, from a strict dry-run.
+    bucket edge. `refused`: why a spec that is valid in itself cannot be had: the API server's own
+    sentence about a child, from a strict dry-run, or a route that cannot be. `contested`: who has
+    what the declared route claims.
     `serving_record`: the stable revision's evaluation on record, read when a verdict compares.
     `tokens` are the values of the annotations merit.dev/approve and so on, by verb.
     `undelivered` says why alerts about this object do not arrive.
@@ -158,7 +170,6 @@ class Observed:
     ledger_in_sync: bool = True
     arms: Mapping[str, Arm] = field(default_factory=dict)
     route: Route = Route()
-    service_selects: str | None = None
     service_foreign: bool = False
     job: JobRun | None = None
     serving_record: Mapping[str, str] = field(default_factory=dict)
@@ -167,6 +178,7 @@ class Observed:
     idle: Mapping[str, bool] = field(default_factory=dict)
     refused: Invalid | None = None
     conflict: str = ""
+    contested: str = ""
     tokens: Mapping[str, str] = field(default_factory=dict)
     jobs: tuple[str, ...] = ()
     figures: Mapping[str, Figure] = field(default_factory=dict)

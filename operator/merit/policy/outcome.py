@@ -87,6 +87,8 @@ def promote(case: Case, why: str, now: float) -> Decision:
     good = Verdict("Good", "Promoted", why)
     status = told(case.status, "Rollout", good, now)
     status = promoted(status, old, case.known.keep_warm, now)
+    if not status.route:
+        status = status.model_copy(update={"route": case.accepted.spec.rollout.route.kind})
     return Decision(
         decided(status, f"{old.short} promoted", why, now),
         notes=(Note("Promoted", f"version {old.version}: {why}"),),

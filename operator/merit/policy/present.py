@@ -5,6 +5,7 @@ from __future__ import annotations
 from merit.api.defaults import effective
 from merit.api.spec import Spec
 from merit.api.status import Condition, NextStep, Rejection, Status
+from merit.policy.arms import still_leaving
 from merit.policy.conditions import conditions_of, invalid, progress, settled, stamped
 from merit.policy.live import trusted
 from merit.policy.observed import Observed
@@ -25,9 +26,7 @@ def present(seen: Observed, status: Status, now: float) -> Status:
             "summary": _summary(seen, status, entry)[:256],
             "effective": _effective(seen, status),
             "next": _next(seen, status, entry),
-            "leaving": tuple(a for a in status.leaving if a.short in seen.arms)
-            if status == seen.status
-            else status.leaving,
+            "leaving": still_leaving(seen, status, now),
         }
     )
 

@@ -96,18 +96,31 @@ def dropped(status: Status, now: float) -> Status:
         "runs": max(status.runs, candidate.attempt),
     }
     if candidate.stage not in ("Evaluation", "Feasibility"):
-        update["leaving"] = leaving_with(status, candidate.short, now, now + DRAIN)
+        update["leaving"] = leaving_with(status, candidate.short, now)
     return status.model_copy(update=update)
 
 
-def leaving_with(status: Status, short: str, now: float, until: float) -> tuple[Leaving, ...]:
-    """The leaving arms with this one; an older predecessor is no longer kept warm beside it."""
+def leaving_with(
+    status: Status, short: str, now: float, keep_warm: float = 0.0
+) -> tuple[Leaving, ...]:
+    """The leaving arms with this one, kept ready for `keep_warm` seconds; an older predecessor is
+    no longer kept beside it.
+    """
+    kept = keep_warm > DRAIN
     others = tuple(
-        arm.model_copy(update={"until": stamp(min(seconds(arm.until), now + DRAIN))})
+        arm.model_copy(
+            update={
+                "until": stamp(min(seconds(arm.until), now + DRAIN)),
+                "kept": arm.kept and not kept,
+            }
+        )
+        if kept
+        else arm
         for arm in status.leaving
         if arm.short != short
     )
-    return (Leaving(short=short, since=stamp(now), until=stamp(until)), *others)
+    until = stamp(now + max(keep_warm, DRAIN))
+    return (Leaving(short=short, since=stamp(now), until=until, kept=kept), *others)
 
 
 def promoted(status: Status, candidate: Candidate, keep_warm: float, now: float) -> Status:
@@ -128,7 +141,7 @@ def promoted(status: Status, candidate: Candidate, keep_warm: float, now: float)
         "promoted": _promotions(status, revision, at),
     }
     if status.stable is not None and status.stable.short != candidate.short:
-        update["leaving"] = leaving_with(status, status.stable.short, now, now + keep_warm)
+        update["leaving"] = leaving_with(status, status.stable.short, now, keep_warm)
     return status.model_copy(update=update)
 
 

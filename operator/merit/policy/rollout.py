@@ -8,7 +8,7 @@ from merit.evidence.analysis import Analysis
 from merit.evidence.counts import NoSample, Sample
 from merit.evidence.ladder import first_step
 from merit.policy.capacity import load_now, pods_wanted
-from merit.policy.case import Case, analysis_of, case_of
+from merit.policy.case import Case, analysis_of, case_of, floor_of
 from merit.policy.decision import Decision, Note
 from merit.policy.inconclusive import hold, inconclusive, no_data, resume
 from merit.policy.judging import consume, remembering
@@ -16,6 +16,7 @@ from merit.policy.observed import Observed
 from merit.policy.outcome import promote, roll_back
 from merit.policy.raising import may_not_rise, paused, unapproved
 from merit.policy.remember import decided, told
+from merit.policy.routes import by_pods
 from merit.policy.times import age, stamp
 from merit.policy.verdict import Verdict
 
@@ -40,6 +41,9 @@ def _enter(case: Case, now: float) -> Decision:
     if arm.ready < 1 and (arm.deadline_exceeded or arm.down > 0) and not arm.blocked:
         detail = arm.detail or "its pods never became ready"
         return roll_back(case, Verdict("Bad", "NeverReady", detail), now)
+    if seen.status.stable is not None and len(case.ladder) < 2 and by_pods(seen):
+        why = "no step is as large as one pod's share: raise constraints.scale.replicas.min"
+        return hold(case, Verdict("Undecided", "StepTooSmall", why), now)
     wanted = pods_wanted(case)
     if not arm.in_sync or arm.ready < wanted:
         if arm.blocked:
@@ -107,6 +111,7 @@ def _step(case: Case, analysis: Analysis, index: int, why: str, now: float) -> D
             "since": at,
             "rollout_since": case.candidate.rollout_since or at,
             "load": case.candidate.load if old else load_now(case.seen),
+            "floor": case.candidate.floor if old else floor_of(case.seen),
             "stage": "Holdback" if last else "Rollout",
         }
     )

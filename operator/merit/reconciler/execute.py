@@ -10,6 +10,7 @@ from merit.policy.decision import (
     Record,
     RemoveArm,
     RemoveJob,
+    RemoveRoute,
     RunJob,
     SetTraffic,
     WriteLedger,
@@ -20,11 +21,11 @@ from merit.reconciler.effects.arms import ensure_arm, remove_arm
 from merit.reconciler.effects.hands import QUICK, Foreign, Hands, NotReady
 from merit.reconciler.effects.jobs import record, run_job
 from merit.reconciler.effects.memory import clear_pin, write_ledger, write_pin
-from merit.reconciler.effects.traffic import set_traffic
+from merit.reconciler.effects.traffic import remove_route, set_traffic
 
 __all__ = ["DECISIVE", "QUICK", "Foreign", "Hands", "NotReady", "execute"]
 
-DECISIVE = (SetTraffic, WritePin, ClearPin)
+DECISIVE = (SetTraffic, RemoveRoute, WritePin, ClearPin)
 
 
 async def execute(hands: Hands, action: Action) -> None:
@@ -38,6 +39,8 @@ async def execute(hands: Hands, action: Action) -> None:
             await remove_arm(hands, action)
         case SetTraffic():
             await set_traffic(hands, action)
+        case RemoveRoute():
+            await remove_route(hands)
         case RunJob():
             await run_job(hands, action)
         case Record():

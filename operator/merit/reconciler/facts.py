@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from merit.api.names import ANNOTATION_HASH, KIND, LABEL_REVISION
-from merit.policy.observed import Accepted, Arm, Route
-from merit.traffic.gateway_api import answer_of, weights_of
+from merit.policy.observed import Arm
 
 Object = Mapping[str, Any]
 _PULL = {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"}
@@ -31,16 +30,8 @@ def applied(obj: Object | None) -> str:
     return str(((obj or {}).get("metadata", {}).get("annotations") or {}).get(ANNOTATION_HASH, ""))
 
 
-def _matches(obj: Object | None, rendered: Object) -> bool:
-    return obj is not None and applied(obj) == applied(rendered)
-
-
 def arm_facts(
-    short: str,
-    deployment: Object | None,
-    service: Object | None,
-    pods: Iterable[Object],
-    accepted: Accepted | None,
+    short: str, deployment: Object | None, pods: Iterable[Object], *, in_sync: bool
 ) -> Arm:
     """What Kubernetes says of one revision's pods."""
     if deployment is None:
@@ -55,8 +46,7 @@ def arm_facts(
     return Arm(
         short=short,
         exists=True,
-        in_sync=accepted is None
-        or (_matches(deployment, accepted.deployment) and _matches(service, accepted.service)),
+        in_sync=in_sync,
         desired=int((deployment.get("spec") or {}).get("replicas", 1)),
         ready=sum(_is_true(p, "Ready") for p in alive),
         restarts=sum(_restarts(p) for p in alive),
@@ -122,13 +112,3 @@ def _progress(deployment: Object) -> str:
         if condition.get("type") == "Progressing" and condition.get("status") == "False":
             return f"never became ready: {str(condition.get('message', ''))[:160]}"
     return ""
-
-
-def route_facts(route: Object | None, uid: str) -> Route:
-    """The route as it stands, and what the gateway said of it."""
-    if route is None:
-        return Route()
-    if not owned_by(route, uid):
-        return Route(exists=True, foreign=True)
-    accepted, reason = answer_of(route)
-    return Route(exists=True, weights=weights_of(route), accepted=accepted, reason=reason)

@@ -13,9 +13,8 @@ from typing import Any, Protocol
 
 from merit.api.hashing import content_hash, identify
 from merit.api.host_access import host_access
-from merit.api.names import LABEL_CANDIDATE, LABEL_NAME, LABEL_REVISION, LABEL_STAGE, arm_name
+from merit.api.names import LABEL_CANDIDATE, LABEL_NAME, LABEL_STAGE
 from merit.api.spec import Spec
-from merit.api.status import Status
 from merit.api.validation import Invalid, parse_spec
 from merit.cluster.cache import Cache, Key
 from merit.cluster.client import Cluster
@@ -25,20 +24,17 @@ from merit.metrics.fleet import FleetArms
 from merit.metrics.pods import Dispersion
 from merit.policy.converge import ledger_content, worth_keeping
 from merit.policy.evaluation import compares, expected_job, newest_pass
-from merit.policy.observed import Accepted, Arm, Figure, Observed, Route, Tuning
+from merit.policy.observed import Figure, Observed, Tuning
+from merit.policy.routes import kind_in_force, refusal, route_in_force, served
 from merit.policy.signals import declared
 from merit.policy.times import seconds
 from merit.policy.tokens import read_tokens
-from merit.reconciler.facts import (
-    applied,
-    arm_facts,
-    of_predecessor,
-    owned_by,
-    route_facts,
-)
+from merit.reconciler.facts import owned_by
 from merit.reconciler.job_facts import job_facts
 from merit.reconciler.memory import Memory, read_status
-from merit.reconciler.render import fleet_arms, render_route
+from merit.reconciler.render import fleet_arms
+from merit.reconciler.standing import Children
+from merit.traffic import ROUTERS
 
 Object = dict[str, Any]
 
@@ -47,6 +43,10 @@ class Looks(Protocol):
     """What of the metrics fleet the loop reads: memory only."""
 
     def sample(self, arms: FleetArms) -> Sample | NoSample: ...
+
+    def idle(
+        self, namespace: str, name: str, short: str, port: int, *, source: str = ""
+    ) -> bool: ...
 
     def display(
         self,
@@ -89,14 +89,12 @@ class Gatherer:
         spec = parse_spec(raw, name=key.name)
         identity = identify(raw) if isinstance(spec, Spec) else None
         status = read_status(obj.get("status") or {})
-        accepted = memory.accepted(key.name, spec, identity)
+        accepted = memory.accepted(spec, identity, status.route)
         refused = memory.refused[1] if memory.refused and memory.refused[0] == generation else None
         if isinstance(spec, Spec) and not self._config.pods.host_access:
             refused = host_access(spec) or refused
         tuning = self._tuning(key.namespace, spec)
-        arms = self._arms(key, uid, status, accepted)
-        front = self._cache.get("Service", key.namespace, key.name)
-        foreign = front is not None and not owned_by(front, uid)
+        children = Children(self._cache, key, uid, status, memory)
         seen = Observed(
             name=key.name,
             namespace=key.namespace,
@@ -114,13 +112,8 @@ class Gatherer:
             ledger=memory.remembered(),
             ledger_in_sync=content_hash(ledger_content(status)) == memory.ledger_hash
             or (not memory.ledger_hash and not worth_keeping(status)),
-            arms=arms,
-            route=self._route(key, uid, status, accepted),
-            service_selects=_selects(front),
-            service_foreign=foreign,
-            idle={},
+            arms=children.arms(accepted),
             refused=refused,
-            conflict=self._conflict(key, uid, memory, generation),
             tokens=read_tokens(obj["metadata"].get("annotations") or {}),
             jobs=tuple(
                 j["metadata"]["name"]
@@ -129,7 +122,38 @@ class Gatherer:
             ),
             tuning=tuning,
         )
+        seen = self._reached(key, seen, children, memory)
         return await self._measured(key, seen)
+
+    def _reached(self, key: Key, seen: Observed, children: Children, memory: Memory) -> Observed:
+        """The view with its traffic: the route in force, what stands, and whose it is."""
+        behind = served(seen)
+        refused = seen.refused or refusal(seen.spec, seen.status, behind, seen.tuning)
+        seen = replace(seen, refused=refused)
+        router = ROUTERS[kind_in_force(seen.status, seen.spec, behind)]
+        pods = {short: arm.desired for short, arm in seen.arms.items()}
+        route = children.route(router, route_in_force(seen), seen.accepted, pods)
+        conflict = memory.conflict
+        told = conflict[1] if conflict and conflict[0] == seen.generation else ""
+        return replace(
+            seen,
+            route=route,
+            conflict=told or children.conflict(router),
+            idle=self._idle(key, seen),
+        )
+
+    def _idle(self, key: Key, seen: Observed) -> dict[str, bool]:
+        """For each arm that leaves, whether requests still end at it."""
+        ports = {a.identity.short: a.spec.serving.port for a in seen.accepted.values()}
+        source = seen.tuning.source
+        return {
+            arm.short: bool(source)
+            and self._fleet.idle(
+                key.namespace, key.name, arm.short, ports[arm.short], source=source
+            )
+            for arm in seen.status.leaving
+            if arm.short in ports
+        }
 
     async def _measured(self, key: Key, seen: Observed) -> Observed:
         job = expected_job(seen)
@@ -237,51 +261,6 @@ class Gatherer:
             constants=self._config.constants(),
             prices=self._config.price_book(),
         )
-
-    def _arms(
-        self, key: Key, uid: str, status: Status, accepted: Mapping[str, Accepted]
-    ) -> dict[str, Arm]:
-        policies = {r.short: r.policy for r in (status.stable, status.candidate) if r is not None}
-        pods = self._cache.children(key.namespace, key.name, "Pod")
-        found: dict[str, Arm] = {}
-        for deployment in self._cache.children(key.namespace, key.name, "Deployment"):
-            short = (deployment["metadata"].get("labels") or {}).get(LABEL_REVISION, "")
-            if not short or not owned_by(deployment, uid):
-                continue
-            if deployment["metadata"].get("deletionTimestamp"):
-                continue
-            service = self._cache.get("Service", key.namespace, arm_name(key.name, short))
-            record = accepted.get(f"{short}-{policies.get(short, '')}")
-            found[short] = arm_facts(short, deployment, service, pods, record)
-        return found
-
-    def _route(self, key: Key, uid: str, status: Status, accepted: Mapping[str, Accepted]) -> Route:
-        route = self._cache.get("HTTPRoute", key.namespace, key.name)
-        facts = route_facts(route, uid)
-        if route is None or facts.foreign or status.stable is None:
-            return facts
-        owner = accepted.get(f"{status.stable.short}-{status.stable.policy}")
-        if owner is None:
-            return facts
-        rendered = render_route(key, uid, owner.spec, facts.weights, accepted)
-        return replace(facts, in_sync=applied(route) == applied(rendered))
-
-    def _conflict(self, key: Key, uid: str, memory: Memory, generation: int) -> str:
-        if memory.conflict and memory.conflict[0] == generation:
-            return memory.conflict[1]
-        for kind in ("HTTPRoute", "Service"):
-            found = self._cache.get(kind, key.namespace, key.name)
-            if found is None or owned_by(found, uid) or of_predecessor(found, key.name, uid):
-                continue
-            return f"{kind} {key.name} belongs to somebody else: rename it, or this object"
-        return ""
-
-
-def _selects(service: Object | None) -> str | None:
-    if service is None:
-        return None
-    selector = (service.get("spec") or {}).get("selector") or {}
-    return str(selector.get(LABEL_REVISION, ""))
 
 
 def _consumed(analysis: Mapping[str, Any] | None) -> float | None:

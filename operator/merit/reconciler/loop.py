@@ -118,7 +118,7 @@ class Reconciler:
         memory: Memory,
         now: float,
     ) -> float | None:
-        hands = Hands(self._cluster, self._cache, key, obj, seen, memory)
+        hands = Hands(self._cluster, self._cache, key, obj, seen, memory, now)
         again = decision.again
         for action in decision.actions:
             try:
@@ -128,8 +128,7 @@ class Reconciler:
                 again = min(again or SOON, SOON)
                 break
             except Foreign as foreign:
-                words = f"{foreign}: rename it, or this object"
-                memory.conflict = (seen.generation, words, now)
+                memory.conflict = (seen.generation, str(foreign), now)
                 return AT_ONCE  # the next pass says so; a status in between would only flap
             if isinstance(action, (*DECISIVE, Accept)):
                 again = AT_ONCE  # no watch tells of these: look at once at what they changed
@@ -149,16 +148,19 @@ class Reconciler:
         self, key: Key, seen: Observed, decision: Decision, hands: Hands
     ) -> None:
         """The one status write of a pass; none if nothing changed."""
-        if seen.deleting or decision.status == seen.status:
+        applied = hands.memory.applied(seen.status)
+        settled = decision.status == seen.status
+        if settled and decision.actions:
+            applied = seen.status.applied  # it is written along with something else, or at rest
+        if seen.deleting or (settled and applied == seen.status.applied):
             return
+        status = decision.status.model_copy(update={"applied": applied})
         newest = self._cache.get(KIND, key.namespace, key.name)
         if newest is None:
             return
         timeout = QUICK if decision.decisive_status else 10.0
         try:
-            written = await self._cluster.patch_status(
-                newest, decision.status.to_dict(), timeout=timeout
-            )
+            written = await self._cluster.patch_status(newest, status.to_dict(), timeout=timeout)
         except (Conflict, NotFound):
             raise
         except ApiError:

@@ -22,10 +22,15 @@ from merit.reconciler.facts import owned_by
 Object = dict[str, Any]
 
 
+CORRECTIONS = 3  # of one child within FIGHT seconds: somebody else wants it otherwise
+FIGHT = 600.0
+
+
 @dataclass(slots=True)
 class Memory:
     """Of one object. `refused`: generation, and why its children cannot be made. `conflict`:
-    generation, words, Unix seconds.
+    generation, words, Unix seconds. `shapes`: of what was applied and is not in status yet; None
+    for a child that was removed. `corrected`: when each child was put right, Unix seconds.
     """
 
     loaded: bool = False
@@ -33,6 +38,8 @@ class Memory:
     ledger_hash: str = ""
     refused: tuple[int, Invalid] | None = None
     conflict: tuple[int, str, float] | None = None
+    shapes: dict[str, str | None] = field(default_factory=dict)
+    corrected: dict[str, list[float]] = field(default_factory=dict)
     _records: dict[str, Accepted] = field(default_factory=dict)  # by name of ControllerRevision
 
     async def load(self, cluster: Cluster, key: Key, uid: str) -> None:
@@ -74,13 +81,30 @@ class Memory:
         )
 
     def accepted(
-        self, name: str, spec: Spec | Invalid, identity: Identity | None
+        self, spec: Spec | Invalid, identity: Identity | None, route: str
     ) -> dict[str, Accepted]:
-        """By `<rev8>-<pol8>`; what is in no hash (steps, route) is as declared now."""
+        """By `<rev8>-<pol8>`; what is in no hash (steps, route) is as declared now.
+
+        `route`: the kind that serves, if any does; a declared one of another kind counts for
+        nothing.
+        """
         found = {record.identity.key: record for record in self._records.values()}
-        if isinstance(spec, Spec) and identity is not None and identity.key in found:
+        if not isinstance(spec, Spec) or identity is None or identity.key not in found:
+            return found
+        if route in ("", spec.rollout.route.kind):
             found[identity.key] = replace(found[identity.key], spec=spec)
         return found
+
+    def applied(self, status: Status) -> dict[str, str]:
+        """The shape of every child as it was applied last, by `kind/name`."""
+        every = {**status.applied, **self.shapes}
+        return {child: shape for child, shape in sorted(every.items()) if shape is not None}
+
+    def fights(self, child: str, now: float) -> bool:
+        """One more correction of this child; True if it is one too many."""
+        recent = [at for at in self.corrected.get(child, ()) if now - at < FIGHT]
+        self.corrected[child] = [*recent, now]
+        return len(recent) >= CORRECTIONS
 
     def remembered(self) -> Ledger | None:
         """The ledger that outlives the object, if it can be read."""

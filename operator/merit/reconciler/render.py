@@ -5,28 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from merit.api.rollout import Route
 from merit.api.spec import Spec
 from merit.children.workload import owner_reference
 from merit.cluster.cache import Key
 from merit.metrics.fleet import FleetArms
 from merit.policy.observed import Accepted
 from merit.policy.signals import declared
-from merit.traffic.gateway_api import http_route
+from merit.traffic.router import Split
 
-Object = dict[str, Any]
+Object = Mapping[str, Any]
 
 
-def render_route(
-    key: Key, uid: str, spec: Spec, weights: Mapping[str, int], accepted: Mapping[str, Accepted]
-) -> Object:
-    """The route with these weights, each arm on its own port."""
+def split_of(
+    key: Key,
+    uid: str,
+    accepted: Mapping[str, Accepted],
+    *,
+    spec: Spec,
+    route: Route | None,
+    standing: Object | None,
+    weights: Mapping[str, int],
+    serves: str,
+) -> Split:
+    """What a router renders. `route`: the declared one, None to keep the one that stands.
+
+    `spec`: that of the stable revision, for what nothing else tells.
+    """
     ports = {a.identity.short: a.spec.serving.port for a in accepted.values()}
-    return http_route(
+    return Split(
         name=key.name,
         namespace=key.namespace,
         owner=owner_reference(key.name, uid),
-        gateway=spec.rollout.route.gateway,
-        arms=[(s, w, ports.get(s, spec.serving.port)) for s, w in sorted(weights.items())],
+        route=route or spec.rollout.route,
+        standing=standing if route is None else None,
+        weights=weights,
+        serves=serves,
+        ports={short: ports.get(short, spec.serving.port) for short in (*weights, serves)},
     )
 
 

@@ -6,7 +6,7 @@ from merit.api.quantity import Refused
 from merit.api.rules.constraints import check_constraints
 from merit.api.rules.evaluation import check_evaluation
 from merit.api.rules.failure_modes import check_failure_modes
-from merit.api.rules.rollout import check_rollout
+from merit.api.rules.rollout import check_rollout, check_steps_of_pods
 from merit.api.rules.serving import check_serving
 from merit.api.spec import Spec
 
@@ -19,6 +19,7 @@ def check(spec: Spec) -> None:
     check_failure_modes(spec)
     check_evaluation(spec)
     check_rollout(spec.rollout)
+    check_steps_of_pods(spec)
     check_serving(spec)
     pin = spec.rollback
     if pin and pin.from_revision == pin.to_revision:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from merit.api.defaults import MAX_DURATION, MIN_DURATION, STEPS
 from merit.api.quantity import Refused, format_duration, shown
 from merit.api.rollout import Rollout, RouteRule
+from merit.api.spec import Spec
 
 FILTERS = ("RequestHeaderModifier", "ResponseHeaderModifier", "URLRewrite", "RequestRedirect")
 
@@ -37,8 +38,32 @@ def check_rollout(it: Rollout) -> None:
             "set minDuration to at most maxDuration (defaults: 5m and 60m)",
             "rollout.minDuration" if it.min_duration is not None else "rollout.maxDuration",
         )
-    for index, rule in enumerate(it.route.gateway.rules or ()):
+    gateway = it.route.gateway
+    if (gateway is None) == (it.route.replicas is None):
+        raise Refused(
+            "names no route" if gateway is None else "names two routes",
+            "set exactly one, gateway: {parentRefs, hostnames} or replicas: {}",
+            "rollout.route",
+        )
+    for index, rule in enumerate(gateway.rules or () if gateway else ()):
         _filters(rule, f"rollout.route.gateway.rules[{index}]")
+
+
+def check_steps_of_pods(spec: Spec) -> None:
+    """By pod count a share is one pod in so many at the least. Raises Refused."""
+    steps = spec.rollout.steps
+    if spec.rollout.route.kind != "replicas" or steps is None:
+        return
+    scale = spec.constraints.scale
+    pods = scale.replicas.min if scale and scale.replicas else 1
+    if steps[-1] * (pods + 1) >= 100:
+        return
+    smallest = -(-100 // (pods + 1))
+    raise Refused(
+        f"{steps[-1]} % is less than one pod beside {pods} can have, which is {smallest} %",
+        f"add a step of at least {smallest}, or raise constraints.scale.replicas.min",
+        "rollout.steps",
+    )
 
 
 def _filters(rule: RouteRule, field: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from merit.api.names import API_VERSION, KIND
 from merit.children.workload import owner_reference
-from merit.cluster.cache import Cache, Key
+from merit.cluster.cache import SHAPED, Cache, Key, shape
 from merit.cluster.client import Cluster
 from merit.cluster.errors import Conflict
 from merit.policy.observed import Observed
@@ -16,7 +16,7 @@ from merit.reconciler.memory import Memory
 
 Object = dict[str, Any]
 QUICK = 2.0  # seconds for a decisive write: it must end while the Lease surely holds
-CACHED = frozenset({"Deployment", "Service", "Job", "HTTPRoute"})
+CACHED = SHAPED | {"Job"}
 
 
 class NotReady(Exception):
@@ -34,10 +34,17 @@ class Hands:
     """
 
     def __init__(
-        self, cluster: Cluster, cache: Cache, key: Key, obj: Object, seen: Observed, memory: Memory
+        self,
+        cluster: Cluster,
+        cache: Cache,
+        key: Key,
+        obj: Object,
+        seen: Observed,
+        memory: Memory,
+        now: float,
     ) -> None:
         self.cluster, self.cache, self.key = cluster, cache, key
-        self.obj, self.seen, self.memory = obj, seen, memory
+        self.obj, self.seen, self.memory, self.now = obj, seen, memory, now
         self.owner = owner_reference(key.name, seen.uid)
 
     def ref(self) -> Object:
@@ -55,20 +62,56 @@ class Hands:
             if found is None:
                 raise
             self._must_be_ours(found)
+            if kind in SHAPED:  # it may have lost the label that it is watched by
+                await self._apply(obj, found)
+                return
             made = found
-        if kind in CACHED:
-            self.cache.put(kind, made)
+        self._keep(made)
 
     async def stand(self, obj: Object) -> None:
-        """The object stands as rendered: made if missing, applied if it differs."""
+        """The object stands as rendered: made if missing, applied if it differs.
+
+        What somebody else edited is put right. When he edits it again and again, that is Foreign:
+        it is said, and put right once a minute at most.
+        """
         kind, name = obj["kind"], obj["metadata"]["name"]
         known = self.cache.get(kind, self.key.namespace, name)
+        if known is not None and not owned_by(known, self.seen.uid):
+            # Not every kind is watched: what is known may be long gone.
+            known = await self.cluster.get(obj["apiVersion"], kind, self.key.namespace, name)
+            if known is None:
+                self.cache.drop(kind, self.key.namespace, name)
+            else:
+                self._must_be_ours(known)
+                await self._apply(obj, known)
+                return
         if known is None:
             await self.create(obj)
             return
-        self._must_be_ours(known)
-        if applied(known) == applied(obj):
+        child = f"{kind}/{name}"
+        expected = self.memory.applied(self.seen.status).get(child)
+        same = applied(known) == applied(obj)
+        if same and expected == known["shape"]:
             return
+        if same and expected is None and await self._would_change_nothing(obj, known):
+            return
+        await self._apply(obj, known)
+        if same and expected is not None and self.memory.fights(child, self.now):
+            raise Foreign(f"{kind} {name} is edited again and again: let it be, it is Merit's")
+
+    async def _would_change_nothing(self, obj: Object, known: Mapping[str, Any]) -> bool:
+        """What was applied before a crash, or before status was lost, is looked at, not written."""
+        try:
+            made = await self.cluster.apply(_fenced(obj, known), dry_run=True)
+        except Conflict:
+            return False
+        if shape(made) != known["shape"]:
+            return False
+        self.memory.shapes[f"{obj['kind']}/{obj['metadata']['name']}"] = known["shape"]
+        return True
+
+    async def _apply(self, obj: Object, known: Mapping[str, Any]) -> None:
+        kind, name = obj["kind"], obj["metadata"]["name"]
         try:
             made = await self.cluster.apply(_fenced(obj, known), timeout=QUICK)
         except Conflict:
@@ -78,7 +121,15 @@ class Hands:
                 self.cache.drop(kind, self.key.namespace, name)
                 raise
             made = await self.cluster.apply(_fenced(obj, fresh), timeout=QUICK)
-        self.cache.put(kind, made)
+        self._keep(made)
+
+    def _keep(self, made: Mapping[str, Any]) -> None:
+        """The answer to our write is the newest that is known of it."""
+        kind, name = made["kind"], made["metadata"]["name"]
+        if kind in CACHED:
+            self.cache.put(kind, made)
+        if kind in SHAPED:
+            self.memory.shapes[f"{kind}/{name}"] = shape(made)
 
     async def remove(self, api_version: str, kind: str, name: str) -> None:
         """Delete what is ours by that name; anything else is left alone."""
@@ -89,6 +140,7 @@ class Hands:
         ref = {"apiVersion": api_version, "kind": kind, "metadata": known["metadata"]}
         await self.cluster.delete(ref, uid=uid)
         self.cache.drop(kind, self.key.namespace, name, uid)
+        self.memory.shapes[f"{kind}/{name}"] = None
 
     def _must_be_ours(self, found: Mapping[str, Any]) -> None:
         if owned_by(found, self.seen.uid):
@@ -96,7 +148,7 @@ class Hands:
         called = f"{found['kind']} {found['metadata']['name']}"
         if of_predecessor(found, self.key.name, self.seen.uid):
             raise NotReady(f"{called} of the deleted object of this name is still being collected")
-        raise Foreign(f"{called} belongs to somebody else")
+        raise Foreign(f"{called} belongs to somebody else: rename it, or this object")
 
 
 def _fenced(obj: Object, known: Mapping[str, Any]) -> Object:

@@ -1,13 +1,15 @@
-"""The route, and the Service of the callers inside: one decisive step of two writes."""
+"""What moves traffic, written as the router of this kind of route has it: one decisive step."""
 
 from __future__ import annotations
 
 from merit.api.names import arm_name
 from merit.api.spec import Spec
-from merit.children.workload import front_service
 from merit.policy.decision import SetTraffic
+from merit.policy.routes import kind_in_force, route_in_force
 from merit.reconciler.effects.hands import Hands, NotReady
-from merit.reconciler.render import render_route
+from merit.reconciler.render import split_of
+from merit.traffic import ROUTERS
+from merit.traffic.gateway_api import API_VERSION
 
 
 async def set_traffic(hands: Hands, action: SetTraffic) -> None:
@@ -16,11 +18,24 @@ async def set_traffic(hands: Hands, action: SetTraffic) -> None:
         if not await ready_endpoints(hands, short):
             raise NotReady(f"{arm_name(hands.key.name, short)} has no ready endpoint")
     seen, key = hands.seen, hands.key
-    spec = _spec(hands, action.key)
-    await hands.stand(render_route(key, seen.uid, spec, action.weights, seen.accepted))
-    await hands.stand(
-        front_service(key.name, key.namespace, hands.owner, spec.serving.port, action.serves)
+    router = ROUTERS[kind_in_force(seen.status, seen.spec, seen.accepted.get(action.key))]
+    split = split_of(
+        key,
+        seen.uid,
+        seen.accepted,
+        spec=_spec(hands, action.key),
+        route=route_in_force(seen),
+        standing=hands.cache.get(router.kinds[0], key.namespace, key.name),
+        weights=action.weights,
+        serves=action.serves,
     )
+    for obj in router.render(split):
+        await hands.stand(obj)
+
+
+async def remove_route(hands: Hands) -> None:
+    """Take the route away: what it claims is an older object's."""
+    await hands.remove(API_VERSION, "HTTPRoute", hands.key.name)
 
 
 def _spec(hands: Hands, key: str) -> Spec:

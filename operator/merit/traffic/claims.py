@@ -1,0 +1,133 @@
+"""What a route claims: a Gateway, a hostname and a match. Of two that claim one, the older has it.
+
+The index is kept up to date with every ModelDeployment that is seen, so asking costs no walk over
+the fleet.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+Object = Mapping[str, Any]
+ANY_PATH = {"type": "PathPrefix", "value": "/"}
+
+
+class Claim(NamedTuple):
+    """One claim; `listener`: section name and port, each empty for all of them."""
+
+    gateway: str
+    host: str
+    match: str
+    listener: tuple[str, str]
+
+    def meets(self, other: Claim) -> bool:
+        """Whether both would get the same requests."""
+        return self[:3] == other[:3] and all(
+            not mine or not theirs or mine == theirs
+            for mine, theirs in zip(self.listener, other.listener, strict=True)
+        )
+
+
+def claims_of(route: Object, namespace: str) -> frozenset[Claim]:
+    """The claims of `parentRefs`, `hostnames` and `rules`, of a route or of what is to be one.
+
+    Never raises: what cannot be read claims nothing, and is refused elsewhere.
+    """
+    try:
+        return frozenset(_claims(route, namespace))
+    except (AttributeError, TypeError, ValueError):
+        return frozenset()
+
+
+def _claims(route: Object, namespace: str) -> Iterator[Claim]:
+    matches = [
+        _canonical(match)
+        for rule in route.get("rules") or [{}]
+        for match in rule.get("matches") or [{}]
+    ]
+    for parent in route.get("parentRefs") or ():
+        gateway = f"{parent.get('namespace') or namespace}/{parent['name']}"
+        listener = (str(parent.get("sectionName") or ""), str(parent.get("port") or ""))
+        for host in route.get("hostnames") or ("*",):
+            for match in matches:
+                yield Claim(gateway, str(host), match, listener)
+
+
+def _canonical(match: Object) -> str:
+    """A match as text, with Gateway API's defaults: two ways to say one thing are one."""
+    path = {**ANY_PATH, **(match.get("path") or {})}
+    told: dict[str, Any] = {"path": path}
+    if match.get("method"):
+        told["method"] = match["method"]
+    for part in ("headers", "queryParams"):
+        entries = [{"type": "Exact", **entry} for entry in match.get(part) or ()]
+        if entries:
+            told[part] = sorted(entries, key=lambda e: json.dumps(e, sort_keys=True))
+    return json.dumps(told, sort_keys=True)
+
+
+class Claimant(NamedTuple):
+    """Who claims. The smaller one has it: the older, then the first by name."""
+
+    since: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    claimant: Claimant
+    claims: frozenset[Claim]
+
+
+class Claims:
+    """The claims of a whole fleet. Keys are whatever tells one object from another."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Hashable, _Entry] = {}
+        self._by_claim: dict[tuple[str, str, str], set[Hashable]] = {}
+
+    def put(self, key: Hashable, claimant: Claimant, claims: frozenset[Claim]) -> set[Hashable]:
+        """These are its claims now. Returns the others whom the change concerns."""
+        known = self._entries.get(key)
+        if known is not None and known == _Entry(claimant, claims):
+            return set()
+        concerned = self.drop(key)
+        if claims:
+            self._entries[key] = _Entry(claimant, claims)
+            for claim in claims:
+                self._by_claim.setdefault(claim[:3], set()).add(key)
+        return concerned | self._beside(key, claims)
+
+    def drop(self, key: Hashable) -> set[Hashable]:
+        """It claims nothing any more. Returns the others whom that concerns."""
+        known = self._entries.pop(key, None)
+        if known is None:
+            return set()
+        concerned = self._beside(key, known.claims)
+        for claim in known.claims:
+            keys = self._by_claim[claim[:3]]
+            keys.discard(key)
+            if not keys:
+                del self._by_claim[claim[:3]]
+        return concerned
+
+    def older(self, claimant: Claimant, claims: frozenset[Claim]) -> tuple[Claimant, Claim] | None:
+        """The one who has one of these claims, if that is somebody older; the first of them."""
+        found = [
+            (entry.claimant, claim)
+            for claim in claims
+            for key in self._by_claim.get(claim[:3], ())
+            if (entry := self._entries[key]).claimant < claimant
+            and any(claim.meets(theirs) for theirs in entry.claims)
+        ]
+        return min(found) if found else None
+
+    def _beside(self, key: Hashable, claims: frozenset[Claim]) -> set[Hashable]:
+        found: set[Hashable] = set()
+        for claim in claims:
+            found |= self._by_claim.get(claim[:3], set())
+        return found - {key}
