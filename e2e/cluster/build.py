@@ -43,11 +43,11 @@ class Target:
 
 
 TARGETS = {
-    "hyper": Target(KUBERNETES, 7, 1700),
+    "hyper": Target(KUBERNETES, 6, 2750),
     "pause": Target("3.10", 0.1, 60),
     "vegeta": Target("v12.13.0", 0.5, 250, "github.com/tsenart/vegeta/v12"),
-    "contour": Target("v1.33.8", 2.5, 900, "github.com/projectcontour/contour/cmd/contour"),
-    "coredns": Target("v1.12.4", 3, 1300, "github.com/coredns/coredns"),
+    "contour": Target("v1.33.8", 2.5, 700, "github.com/projectcontour/contour/cmd/contour"),
+    "coredns": Target("v1.12.4", 4, 1050, "github.com/coredns/coredns"),
     "helm": Target("v3.21.4", 1.5, 900, "helm.sh/helm/v3/cmd/helm"),
 }
 
