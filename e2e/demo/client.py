@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,15 +38,19 @@ class Client:
         self._namespace = namespace
         self._seen = 0
 
-    def start(self, manifest: str, *, host: str = HOST, rate: int = RATE) -> Answers:
+    def start(
+        self, manifest: str, *, host: str = HOST, rate: int = RATE, options: Sequence[str] = ()
+    ) -> Answers:
         """Start the traffic and wait until it flows without a failure.
 
-        `manifest`: e2e/traffic/traffic.yaml; `host`: asked for; `rate`: requests per second.
+        `manifest`: e2e/traffic/traffic.yaml; `host`: asked for; `rate`: requests per second;
+        `options`: more of `python -m e2e.traffic`.
         """
         manifest = manifest.replace(f"namespace: {NAMESPACE}\n", f"namespace: {self._namespace}\n")
         manifest = manifest.replace(f"name: {NAMESPACE}\n", f"name: {self._namespace}\n")
         manifest = manifest.replace(f"--host={HOST}", f"--host={host}")
-        manifest = manifest.replace(f"--rate={RATE}", f"--rate={rate}")
+        more = "".join(f"\n        - {option}" for option in options)
+        manifest = manifest.replace(f"--rate={RATE}", f"--rate={rate}{more}")
         self._kubectl("apply", "-f", "-", given=manifest)
         first = wait_for("an answer to the client", 120, self._read)
         for _ in range(TRIES):

@@ -46,12 +46,12 @@ def holdout() -> list[Row]:
     return [_row(random.Random(f"holdout-{n}")) for n in range(HOLDOUT_ROWS)]
 
 
-def live(seed: str = "live") -> Iterator[Features]:
-    """Requests without end, as customers send them: some by a channel that is new."""
+def live(seed: str = "live", new_channel: float = NEW_CHANNEL_SHARE) -> Iterator[Features]:
+    """Requests without end, as customers send them: this share of them by a channel that is new."""
     rng = random.Random(seed)
     while True:
         features = _row(rng).features
-        if rng.random() < NEW_CHANNEL_SHARE:
+        if rng.random() < new_channel:
             features["channel"] = NEW_CHANNEL
         yield features
 

@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 
+from e2e.model import data
 from e2e.traffic import targets
 from e2e.traffic.counter import Counts
 
@@ -27,6 +28,12 @@ def main() -> int:
     parser.add_argument("--url", required=True)
     parser.add_argument("--host", required=True, help="the virtual host to ask for")
     parser.add_argument("--rate", type=int, default=40, help="requests per second")
+    parser.add_argument(
+        "--new-channel",
+        type=float,
+        default=data.NEW_CHANNEL_SHARE,
+        help="share of payments by a channel that came after the training data (%(default)s)",
+    )
     parser.add_argument("--duration", default="0", help="such as 60s; 0: until SIGTERM")
     asked = parser.parse_args()
     attack = subprocess.Popen(
@@ -51,7 +58,7 @@ def main() -> int:
 
     def feed() -> None:
         try:
-            for line in targets.lines(asked.url, asked.host):
+            for line in targets.lines(asked.url, asked.host, asked.new_channel):
                 attack.stdin.write(line.encode() + b"\n")
         except (BrokenPipeError, ValueError):
             return  # the attack is over
