@@ -13,7 +13,7 @@ ARGS ?= get all --all-namespaces
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
-.PHONY: demo e2e-quick e2e
+.PHONY: demo e2e-quick e2e e2e-long
 demo: $(READY) ## A real cluster, real models: one is promoted, two are stopped (root; see README)
 	@$(PY) -m e2e.demo
 
@@ -21,7 +21,10 @@ e2e-quick: $(READY) ## The demo's short form: one good and one bad version
 	@$(PY) -m e2e.demo --quick
 
 e2e: $(READY) ## Everything that needs real pods: faults, gates, rollbacks (half an hour or more)
-	$(VENV)/bin/pytest e2e/suite -q -s -p no:cacheprovider
+	$(VENV)/bin/pytest e2e/suite -q -s -p no:cacheprovider -m "not long"
+
+e2e-long: $(READY) ## 20 healthy and 10 bad rollouts, three at a time, 200 requests a second
+	$(VENV)/bin/pytest e2e/suite -q -s -p no:cacheprovider -m long
 
 .PHONY: test lint types imports lint-chart unit format
 test: lint types imports lint-chart unit ## Everything but real pods: lint, types, imports, chart, tests

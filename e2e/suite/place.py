@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import yaml
 
@@ -37,11 +37,15 @@ class Place:
             patience=190,
         )
 
-    def serve(self, version: str = "good", *, rate: int = 40) -> Answers:
+    def serve(
+        self, version: str = "good", *, rate: int = 40, options: Sequence[str] = ()
+    ) -> Answers:
         """The first version serves, and customers send requests from now on."""
         self.model.apply(version)
         self.live(version, SERVING)
-        return self.customers.start(self._manifest(MANIFEST.read_text()), host=self.host, rate=rate)
+        return self.customers.start(
+            self._manifest(MANIFEST.read_text()), host=self.host, rate=rate, options=options
+        )
 
     def live(self, version: str, seconds: float = PROMOTED) -> Object:
         """Once that version is stable, declared and alone."""

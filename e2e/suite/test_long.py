@@ -8,18 +8,21 @@ simulation, not here.
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
 
+from e2e.demo.model import phase, stable
 from e2e.demo.setting import Setting
 from e2e.suite.place import Place
 from e2e.suite.prediction import predicted
 
 AT_ONCE, RATE = 3, 67  # objects, requests a second for each
 HEALTHY, BAD = 20, 10
+PATIENCE = 900  # seconds for one rollout
 SHARE = 0.05  # of the customers' payments come by a channel that `failing` cannot take
 
 pytestmark = pytest.mark.long
@@ -47,7 +50,12 @@ def places(setting: Setting) -> Iterator[list[Place]]:
 
 def test_healthy_rollouts_are_never_rolled_back_and_bad_ones_always(places: list[Place]) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(lambda place: place.serve("good", rate=RATE, new_channel=SHARE), places))
+        list(
+            pool.map(
+                lambda place: place.serve("good", rate=RATE, options=[f"--new-channel={SHARE}"]),
+                places,
+            )
+        )
         healthy = [o for found in pool.map(_healthy, places, _parts(HEALTHY)) for o in found]
         bad = [o for found in pool.map(_bad, places, _parts(BAD)) for o in found]
     _tell("healthy", healthy)
@@ -66,17 +74,26 @@ def _parts(count: int) -> list[int]:
 
 def _healthy(place: Place, count: int) -> list[Outcome]:
     # New content each time; the model behind it is the same good one.
-    return [
-        place.outcome("better", {"model.version": f"better-{place.namespace}-{n}"})
-        for n in range(count)
-    ]
+    return [_rollout(place, "better", f"better-{n}") for n in range(count)]
 
 
 def _bad(place: Place, count: int) -> list[Outcome]:
-    return [
-        place.outcome("failing", {"model.version": f"failing-{place.namespace}-{n}"})
-        for n in range(count)
-    ]
+    return [_rollout(place, "failing", f"failing-{n}") for n in range(count)]
+
+
+def _rollout(place: Place, version: str, label: str) -> Outcome:
+    before, started = place.customers.now(), time.monotonic()
+    place.model.apply(version, {"model.version": label})
+    seen = place.model.until(
+        f"the end of {label}",
+        PATIENCE,
+        lambda seen: (
+            phase(seen) in ("RolledBack", "Rejected", "Withdrawn")
+            or (phase(seen) == "Live" and stable(seen) == label)
+        ),
+    )
+    took, after = time.monotonic() - started, place.settled()
+    return Outcome(phase(seen), after.total - before.total, after.failed - before.failed, took)
 
 
 def _tell(what: str, outcomes: list[Outcome]) -> None:
@@ -84,5 +101,6 @@ def _tell(what: str, outcomes: list[Outcome]) -> None:
     seconds = sorted(outcome.seconds for outcome in outcomes)
     print(
         f"{what}: {len(outcomes)} rollouts; bad requests {sum(failed)} in all, median "
-        f"{statistics.median(failed):.0f}, most {failed[-1]}; median {statistics.median(seconds):.0f}s"
+        f"{statistics.median(failed):.0f}, most {failed[-1]}; "
+        f"median {statistics.median(seconds):.0f}s"
     )
