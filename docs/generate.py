@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "operator")]
+sys.path[:0] = [str(ROOT / "operator"), str(ROOT)]
 
+from docs.dashboard import dashboard  # noqa: E402
 from merit.api.crd import crd, crd_yaml  # noqa: E402
 from merit.api.reasons import Reason  # noqa: E402
 from merit.policy.alarm import KINDS  # noqa: E402
@@ -28,6 +29,7 @@ def pages() -> dict[Path, str]:
     return {
         ROOT / "crds" / CRD: crd_yaml(),
         ROOT / "charts" / "merit" / "files" / CRD: crd_yaml(),
+        ROOT / "charts" / "merit" / "files" / "dashboard.json": dashboard(),
         ROOT / "docs" / "reference.md": reference(crd()),
         alerts: within(alerts.read_text(), "alarms", alarms()),
         operations: within(operations.read_text(), "reasons", reasons()),

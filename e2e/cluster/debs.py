@@ -19,7 +19,7 @@ from pathlib import Path
 from e2e.cluster.paths import ClusterError, cache_root, locked, say
 
 SID = "sid"
-FROM_SID = ("etcd-server", "containerd", "prometheus", "promtool", "prometheus-alertmanager")
+FROM_SID = ("etcd-server", "containerd", "prometheus", "prometheus-alertmanager")
 # runc of sid wants a newer C library; iptables and conntrack must match the machine's libraries.
 FROM_RELEASE = (
     "runc",
