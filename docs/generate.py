@@ -17,6 +17,7 @@ from docs.dashboard import dashboard  # noqa: E402
 from merit.api.crd import crd, crd_yaml  # noqa: E402
 from merit.api.reasons import Reason  # noqa: E402
 from merit.policy.alarm import KINDS  # noqa: E402
+from merit.policy.responses import EFFECTS, Effects  # noqa: E402
 
 CRD = "merit.dev_modeldeployments.yaml"
 BEGIN, END = "<!-- generated: {} -->", "<!-- end of {} -->"
@@ -26,13 +27,14 @@ def pages() -> dict[Path, str]:
     """Every derived file, by its path, as it should be."""
     operations = ROOT / "docs" / "operations.md"
     alerts = ROOT / "docs" / "alerts.md"
+    told = within(operations.read_text(), "reasons", reasons())
     return {
         ROOT / "crds" / CRD: crd_yaml(),
         ROOT / "charts" / "merit" / "files" / CRD: crd_yaml(),
         ROOT / "charts" / "merit" / "files" / "dashboard.json": dashboard(),
         ROOT / "docs" / "reference.md": reference(crd()),
         alerts: within(alerts.read_text(), "alarms", alarms()),
-        operations: within(operations.read_text(), "reasons", reasons()),
+        operations: within(told, "responses", responses()),
     }
 
 
@@ -53,6 +55,29 @@ def alarms() -> str:
     """A table of every alert, the gravest first."""
     rows = (f"| `{k.name}` | {k.severity} | {k.means} | {k.remedy} |\n" for k in KINDS)
     return "| alert | severity | it means | what to do |\n|---|---|---|---|\n" + "".join(rows)
+
+
+def responses() -> str:
+    """A table of every response: what it does to a candidate, and to what is live."""
+    rows = (
+        f"| `{response}`{'' if automatic else ', `automatic: false`'} "
+        f"| {_words(candidate, LOST)} | {_words(live, COMPARED)} |\n"
+        for (response, automatic), (candidate, live) in EFFECTS.items()
+    )
+    head = "| response | a candidate that has traffic | what is live |\n|---|---|---|\n"
+    return head + "".join(rows)
+
+
+LOST = "is rejected and loses its traffic at once"
+COMPARED = "is compared with its predecessor, and rolled back if it is to blame"
+
+
+def _words(effects: Effects, takes_back: str) -> str:
+    told = [takes_back] if effects.takes_back else []
+    told += ["stays as it is until that is over or a person decides"] if effects.holds else []
+    told += ["the owner is alerted"] if effects.alerts else []
+    told += ["a retraining is started"] if effects.retrains else []
+    return "; ".join(told)
 
 
 def reference(definition: Mapping[str, Any]) -> str:

@@ -49,7 +49,7 @@ async def test_killed_around_every_write_it_ends_the_same_with_no_second_job(nam
         state = (world.store.version, world.now)
         if state not in done:  # after one write is mostly before the next
             done.add(state)
-            await _ends_as(expected, moment, world)
+            await ends_as(expected, moment, world)
 
 
 @pytest.mark.parametrize("name", DISTURBED)
@@ -58,7 +58,7 @@ async def test_a_conflict_at_any_write_changes_nothing_of_the_outcome(name: str)
     for moment, world in copies:
         if moment.startswith("before"):
             world.server.faults = Faults(conflict=frozenset({world.server.writes + 1}))
-            await _ends_as(expected, f"conflict at {moment}", world)
+            await ends_as(expected, f"conflict at {moment}", world)
 
 
 @pytest.mark.parametrize("name", DISTURBED)
@@ -67,7 +67,7 @@ async def test_a_lost_answer_to_any_write_does_nothing_twice(name: str) -> None:
     for moment, world in copies:
         if moment.startswith("before"):
             world.server.faults = Faults(lose_answer=frozenset({world.server.writes + 1}))
-            await _ends_as(expected, f"lost answer at {moment}", world)
+            await ends_as(expected, f"lost answer at {moment}", world)
 
 
 async def test_killed_after_every_third_write_it_still_gets_there() -> None:
@@ -75,11 +75,12 @@ async def test_killed_after_every_third_write_it_still_gets_there() -> None:
     expected, copies = await reference(script)
     often = Faults(crash_after=frozenset(range(3, 4 * len(copies), 3)))
     world = faulty(script, often)
-    await _ends_as(expected, "every third", world)
+    await ends_as(expected, "every third", world)
     assert world.restarts > 10
 
 
-async def _ends_as(expected: dict[str, str], moment: str, world: World) -> None:
+async def ends_as(expected: dict[str, str], moment: str, world: World) -> None:
+    """The rest of the script ends as the undisturbed run did, and breaks no invariant."""
     try:
         await world.play()
     except AssertionError as error:

@@ -52,6 +52,40 @@ def _hasty(world: World) -> None:
         world.store.patch(ref, {"status": {"candidate": candidate}}, MANAGER, "status")
 
 
+def _status(world: World, **parts: object) -> None:
+    world.store.patch(("ModelDeployment", *world.key), {"status": parts}, MANAGER, "status")
+
+
+def _unpromoted(world: World) -> None:
+    _status(world, verifying={"short": "0badc0de", "weight": 50})
+    _route(world, **{_stable(world): 50, "0badc0de": 50})
+
+
+def _overweight(world: World) -> None:
+    _status(world, verifying={"short": "0badc0de", "weight": 50})
+    _route(world, **{_stable(world): 40, "0badc0de": 60})
+
+
+def _both(world: World) -> None:
+    _status(
+        world,
+        candidate={"short": "0badc0de", "weight": 10},
+        verifying={"short": "1badc0de", "weight": 50},
+    )
+
+
+def _blamed(world: World) -> None:
+    stable = world.status["stable"]
+    entry = {"revision": stable["revision"], "stage": "Rollout", "policy": "h1:0"}
+    before = {"revision": "h1:0badc0de", "short": "0badc0de"}
+    _status(world, rejected=[entry], stable=before)
+
+
+def _returned(world: World) -> None:
+    fell = {"revision": "h1:0badc0de", "stage": "Rollout", "policy": "h1:0"}
+    _status(world, rejected=[fell], stable={"revision": "h1:0badc0de", "short": "0badc0de"})
+
+
 BROKEN: dict[str, tuple[Callable[[World], None], str]] = {
     "weight without a passed evaluation": (_unproven, "S1"),
     "weight without ready endpoints": (_unproven, "S3"),
@@ -61,6 +95,11 @@ BROKEN: dict[str, tuple[Callable[[World], None], str]] = {
     "the stable one scaled down": (_scaled, "S4"),
     "a stranger's object deleted": (_foreign, "S9"),
     "two steps up at once": (_hasty, "S6"),
+    "a comparison with what was never promoted": (_unpromoted, "S6"),
+    "a comparison above its weight": (_overweight, "S2"),
+    "a comparison beside a candidate": (_both, "S2"),
+    "a live one blamed without a comparison": (_blamed, "S7"),
+    "a rejected one made stable again": (_returned, "S5"),
 }
 
 

@@ -49,6 +49,8 @@ def test_every_default_is_in_force_and_shown() -> None:
         "holdback": {"weight": 10, "duration": "15m"},
         "replicas": {"min": 2, "max": 8},
         "keepWarm": "24h",
+        "within": "168h",
+        "cooldown": "1h",
     }
 
 

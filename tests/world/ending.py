@@ -10,7 +10,7 @@ from tests.world.world import World
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _NUMBER = re.compile(r"\b\d[\d,.]*(?![0-9a-z])")
-_MEASURED = frozenset({"analysis", "signals", "next", "applied"})
+_MEASURED = frozenset({"analysis", "signals", "next", "applied", "watch"})
 _META = frozenset({"uid", "resourceVersion", "generation", "creationTimestamp", "managedFields"})
 
 

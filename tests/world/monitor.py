@@ -91,11 +91,20 @@ class Monitor:
             self.exposed.add(short)
             if not self._ready(commit, short):
                 self._say(f"S3: {short} is raised to {weight} without ready endpoints")
-            if short != candidate.get("short"):
+            if short == (status.get("verifying") or {}).get("short"):
+                self._compared(status, short, weight)
+            elif short != candidate.get("short"):
                 self._say(f"S12: {short} is raised to {weight} and is not the candidate")
             elif weight > candidate.get("weight", 0):
                 self._say(f"S2: {short} has {weight}, its step allows {candidate.get('weight')}")
             self._rejected(mdep, short, weight)
+
+    def _compared(self, status: dict[str, Any], short: str, weight: int) -> None:
+        """The stated exception to S6: one that was promoted serves beside what is live."""
+        if short not in {entry["short"] for entry in status.get("promoted", [])}:
+            self._say(f"S6: {short} is raised to {weight} and was never promoted")
+        if weight > min(50, status["verifying"].get("weight", 0)):
+            self._say(f"S2: {short} has {weight} for a comparison")
 
     def _passed(self, commit: Commit, short: str) -> None:
         _, namespace, name = commit.ref
@@ -133,7 +142,10 @@ class Monitor:
             self._say(f"S4: stable {short} goes from its replicas to {replicas}")
 
     def _status(self, old: dict[str, Any], new: dict[str, Any]) -> None:
+        self._taken_back(old, new)
         was, now = old.get("candidate") or {}, new.get("candidate") or {}
+        if now.get("weight", 0) > 0 and (new.get("verifying") or {}).get("weight", 0) > 0:
+            self._say("S2: a candidate and a predecessor have weight at once")
         if now.get("weight", 0) <= was.get("weight", 0) or now.get("short") != was.get("short"):
             return
         if not old.get("stable"):
@@ -144,6 +156,28 @@ class Monitor:
         if was.get("step", 0) and now.get("step", 0) > was.get("step", 0) + 1:
             self._say(f"S6: step {was.get('step')} was followed by {now.get('step')}")
         self.raised_at = self.store.now()
+
+    def _taken_back(self, old: dict[str, Any], new: dict[str, Any]) -> None:
+        """Nothing live is blamed without a comparison, but by hand; nothing rejected comes back."""
+        was, now = old.get("stable") or {}, new.get("stable") or {}
+        if not was or not now or was["revision"] == now["revision"]:
+            return
+        fell = {e["revision"] for e in new.get("rejected", [])}
+        if now["revision"] in fell:
+            self._say(f"S5: {now['short']} is rejected and made stable again")
+        if was["revision"] in fell - {e["revision"] for e in old.get("rejected", [])}:
+            compared = (old.get("verifying") or {}).get("weight", 0) > 0
+            by_hand = new["rejected"][0].get("reason") == "RolledBackByHand"
+            if not compared and not by_hand and not self._loops(was["short"]):
+                self._say(f"S7: {was['short']} was live and is rejected without a comparison")
+
+    def _loops(self, short: str) -> bool:
+        return any(
+            (container.get("state", {}).get("waiting") or {}).get("reason") == "CrashLoopBackOff"
+            for pod in self.store.all("Pod")
+            if pod["metadata"].get("labels", {}).get("merit.dev/revision") == short
+            for container in pod.get("status", {}).get("containerStatuses", [])
+        )
 
     def _mdep(self, commit: Commit) -> Object | None:
         _, namespace, _ = commit.ref

@@ -30,10 +30,17 @@ class Traffic:
     history: list[tuple[float, dict[str, int]]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     reachable: bool = True
+    turns: list[tuple[float, str, float]] = field(default_factory=list)
 
     def fork(self, store: Store) -> Traffic:
         """The same past, on its own."""
-        return Traffic(store, list(self.history), dict(self.versions), self.reachable)
+        return Traffic(
+            store, list(self.history), dict(self.versions), self.reachable, list(self.turns)
+        )
+
+    def turn(self, version: str, share: float) -> None:
+        """From now on this version fails so often; "*" is every version."""
+        self.turns.append((self.store.now(), version, share))
 
     def see(self, commit: Commit) -> None:
         """A route, or a Deployment, has changed."""
@@ -54,8 +61,13 @@ class Traffic:
 
     def failed(self, short: str, at: float) -> int:
         """How many of them got an error."""
-        share = ERRORS.get(self.versions.get(short, ""), NORMAL_ERRORS)
-        return int(self.requests(short, at) * share)
+        version = self.versions.get(short, "")
+        share, since, total = ERRORS.get(version, NORMAL_ERRORS), 0, 0.0
+        for start, who, then in self.turns:
+            if start < at and who in (version, "*"):
+                sent = self.requests(short, start)
+                total, since, share = total + (sent - since) * share, sent, then
+        return int(total + (self.requests(short, at) - since) * share)
 
     def slow(self, short: str, at: float) -> int:
         """How many of them took longer than any bar allows."""

@@ -18,6 +18,8 @@ HOLDBACK_WEIGHT = 10
 HOLDBACK_DURATION = 900.0
 KEEP_WARM = 86400.0
 SCALE_AT_CPU = 80  # percent of the requested CPU at which a live revision gets more pods
+WITHIN = 168 * 3600.0
+COOLDOWN = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Effective:
     autoscaled: bool
     rps: float | None
     keep_warm: float
+    within: float
+    cooldown: float
 
     def to_status(self) -> dict[str, Any]:
         """For `status.effective`, in the units that users write."""
@@ -62,6 +66,8 @@ class Effective:
             "replicas": {"min": self.replicas_min, "max": self.replicas_max}
             | ({"cpu": f"{SCALE_AT_CPU}%"} if self.autoscaled else {}),
             "keepWarm": format_duration(self.keep_warm),
+            "within": format_duration(self.within),
+            "cooldown": format_duration(self.cooldown),
         }
         return {key: value for key, value in shown.items() if value != ""}
 
@@ -88,6 +94,8 @@ def effective(spec: Spec, *, source: str = "") -> Effective:
         autoscaled=may_scale(spec),
         rps=scale.rps if scale else None,
         keep_warm=_or(spec.rollback_policy.keep_warm, KEEP_WARM),
+        within=_or(spec.rollback_policy.within, WITHIN),
+        cooldown=_or(spec.rollback_policy.cooldown, COOLDOWN),
     )
 
 

@@ -294,6 +294,57 @@ class Reason(StrEnum):
     )
     INSIDE_BARS = ("InsideBars", "every signal is inside its bars", "")
     BREACHED = ("Breached", "a signal is outside its bars", "look at the named signal")
+    VERIFYING = (
+        "Verifying",
+        "an alarm is being verified: the predecessor serves a part again, to compare with",
+        "",
+    )
+    NOT_CONFIRMED = (
+        "NotConfirmed",
+        "in 15 minutes the comparison with the predecessor did not tell who is to blame",
+        "look at the named signal",
+    )
+    SHARED_FAILURE = (
+        "SharedFailure",
+        "the predecessor fails alike: it is the environment, not the model",
+        "repair what both depend on",
+    )
+    RECOVERED = ("Recovered", "what the alarm was about is over", "")
+    NOT_AUTOMATIC = (
+        "NotAutomatic",
+        "rollbackPolicy.automatic is false: nothing is rolled back without a person",
+        "declare a better version",
+    )
+    TOO_OLD = (
+        "TooOld",
+        "it was promoted longer ago than rollbackPolicy.within",
+        "declare a better version",
+    )
+    COOLDOWN = (
+        "Cooldown",
+        "the last rollback or comparison is less than rollbackPolicy.cooldown ago",
+        "look at what both revisions depend on",
+    )
+    PREDECESSOR_DOWN = (
+        "PredecessorDown",
+        "the predecessor has no pod that is ready, so nothing can be compared",
+        "look at its pods",
+    )
+    CANDIDATE_EXPOSED = (
+        "CandidateExposed",
+        "a candidate has traffic, so what is live is not compared with its predecessor",
+        "",
+    )
+    ALERT_ONLY = (
+        "AlertOnly",
+        "its failure mode asks for no rollback",
+        "look at the named signal",
+    )
+    FLEET_INCIDENT = (
+        "FleetIncident",
+        "many models turned bad in the same moment: the metrics or the platform, not the models",
+        "look at Prometheus and at what all of them depend on",
+    )
     EARNING = ("Earning", "trust is being earned", "")
     EARNED = ("Earned", "trust was earned", "")
     ROLLING_BACK = ("RollingBack", "traffic goes back to the revision that was good", "")

@@ -79,6 +79,16 @@ class RollbackPolicy(Model):
         default=None,
         description="How long the previous revision stays ready after a promotion. Default: 24h.",
     )
+    within: Duration | None = Field(
+        default=None,
+        description="How long after its promotion a revision that turns bad is compared with its "
+        "predecessor and rolled back; an older one is only alerted of. Default: 168h.",
+    )
+    cooldown: Duration | None = Field(
+        default=None,
+        description="After a rollback of a live revision, or a comparison that blamed nobody, the "
+        "next automatic one waits this long, and alerts instead. Default: 1h.",
+    )
 
 
 class Pin(Model):

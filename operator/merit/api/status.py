@@ -92,6 +92,39 @@ class Signal(Told):
     bar: str = ""
     n: int = 0
     verdict: Literal["Good", "Bad", "Undecided", "NoData"] = "NoData"
+    at: str = Field(default="", description="When this was measured; small moves are not told.")
+
+
+class Alarm(Told):
+    """What serves is outside a bar, beyond chance; a comparison has still to confirm it."""
+
+    signal: str
+    reason: str
+    message: str
+    at: str
+    held: str = Field(
+        default="", description="Why nothing is rolled back for it, as a reason; empty: it is."
+    )
+    why: str = Field(default="", description="The same in words.")
+
+
+class Verifying(Told):
+    """The predecessor serves beside what is live again, so that the two can be compared.
+
+    Times: `began` is the alarm's, `since` the stage's. Nothing is rejected by it yet.
+    """
+
+    revision: str = Field(description="The predecessor that is compared with.")
+    short: str
+    policy: str
+    version: str
+    promoted_at: str
+    stage: Literal["Starting", "Comparing"] = "Starting"
+    weight: int = Field(default=0, description="Percent of traffic that the predecessor has.")
+    floor: int = Field(default=0, description="Pods that what is live keeps meanwhile.")
+    began: str
+    since: str
+    analysis: dict[str, Any] | None = None
 
 
 class NextStep(Told):
@@ -175,6 +208,10 @@ class Status(Told):
         description="A digest of each child as it stood after it was applied last: any other is "
         "an edit by somebody else.",
     )
+    watch: dict[str, Any] | None = None
+    alarm: Alarm | None = None
+    verifying: Verifying | None = None
+    cooldown_until: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON for the API server: camelCase, empty parts left out."""

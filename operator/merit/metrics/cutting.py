@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from merit.evidence.counts import NoSample, Sample
 from merit.metrics import counting
 from merit.metrics.arms import FleetArms
-from merit.metrics.preset import Name, Requests
+from merit.metrics.preset import Requests
 from merit.metrics.window import Span, Window
 
+Whose = tuple[str, str, str]  # namespace, name, candidate: the watch and a canary each have theirs
 LONGEST = 600.0  # seconds: after a longer gap counters are based anew, not stretched
 SHORTEST = 60.0
 ASKED = 120.0  # seconds after which an object that no longer asks does not widen the window
@@ -25,8 +26,8 @@ class Cutter:
 
     def __init__(self, scrape: float, *, own: bool) -> None:
         self._scrape, self._own = scrape, own
-        self._since: dict[Name, tuple[float, float]] = {}
-        self._torn: dict[Name, int] = {}
+        self._since: dict[Whose, tuple[float, float]] = {}
+        self._torn: dict[Whose, int] = {}
 
     def cut(
         self,
@@ -49,7 +50,7 @@ class Cutter:
         if at is None:
             old = window.at - max(window.requests.newest(names).values())
             return NoSample("MetricsLost", f"the newest sample is {old:.0f}s old")
-        key = (arms.namespace, arms.name)
+        key = (arms.namespace, arms.name, arms.candidate or "")
         if arms.since is None or at - arms.since > LONGEST:
             self._since[key] = (at, window.at)
             return Sample(at, None, {})

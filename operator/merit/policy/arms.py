@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from merit.api.defaults import effective
 from merit.api.status import Candidate, Leaving, Status
-from merit.policy.capacity import pods_wanted
+from merit.policy.capacity import pods_for_half, pods_wanted
 from merit.policy.case import case_of
 from merit.policy.observed import Arm, Observed
 from merit.policy.remember import DRAIN
@@ -37,7 +37,7 @@ class Plan:
 
 def plans(seen: Observed, status: Status, now: float) -> tuple[Plan, ...]:
     """One plan for each revision that serves, is on its way, or is kept ready."""
-    found = [_stable(seen, status), _candidate(seen, status, now)]
+    found = [_stable(seen, status), _candidate(seen, status, now), _predecessor(seen, status)]
     found += [_kept(seen, status, leaving, now) for leaving in status.leaving if leaving.kept]
     return tuple(plan for plan in found if plan is not None)
 
@@ -83,8 +83,9 @@ def _stable(seen: Observed, status: Status) -> Plan | None:
     if stable is None or accepted is None:
         return None
     known, arm = effective(accepted.spec), seen.arms.get(stable.short, Arm(stable.short))
-    candidate = status.candidate
+    candidate, probe = status.candidate, status.verifying
     floor = candidate.floor if candidate is not None and candidate.weight > 0 else 0
+    floor = max(floor, probe.floor if probe is not None else 0)
     least = min(known.replicas_max, max(known.replicas_min, floor))
     budget = known.replicas_min > 1
     if known.autoscaled:
@@ -111,6 +112,18 @@ def _candidate(seen: Observed, status: Status, now: float) -> Plan | None:
         replicas = pods_wanted(case) if case else known.replicas_min
     budget = known.replicas_min > 1 and replicas > 1
     return Plan(candidate.short, accepted.identity.key, replicas, budget=budget)
+
+
+def _predecessor(seen: Observed, status: Status) -> Plan | None:
+    """In a comparison: brought up before it has traffic, with enough pods for its part."""
+    probe = status.verifying
+    accepted = seen.accepted.get(f"{probe.short}-{probe.policy}") if probe else None
+    if probe is None or accepted is None:
+        return None
+    known = effective(accepted.spec)
+    needed = pods_for_half(seen, probe.floor, known.replicas_max)
+    replicas = needed if by_pods(seen) else max(known.replicas_min, needed)
+    return Plan(probe.short, accepted.identity.key, replicas, budget=known.replicas_min > 1)
 
 
 def _rests(candidate: Candidate, now: float) -> bool:
@@ -145,4 +158,5 @@ def _on_its_way(status: Status) -> bool:
 
 
 def _taken(status: Status, short: str) -> bool:
-    return any(r is not None and r.short == short for r in (status.stable, status.candidate))
+    named = (status.stable, status.candidate, status.verifying)
+    return any(r is not None and r.short == short for r in named)

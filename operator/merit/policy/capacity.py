@@ -54,6 +54,13 @@ def pods_of_share(case: Case) -> int:
     return max(1, pods_for(weight, floor_of(case.seen), case.known.replicas_max))
 
 
+def pods_for_half(seen: Observed, serving: int, most: int) -> int:
+    """Pods that carry half of what `serving` pods carry now; by pod count, at most as many."""
+    if by_pods(seen):
+        return max(1, pods_for(50, serving, most))
+    return max(1, min(math.ceil(serving * HEADROOM / 2), most))
+
+
 def load_now(seen: Observed) -> str:
     """Requests per second that all of the stable revision's traffic is now, as status keeps it."""
     most = max((figure.n for figure in seen.figures.values()), default=0)

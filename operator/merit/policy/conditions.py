@@ -59,7 +59,7 @@ def conditions_of(seen: Observed, status: Status, entry: Rejection | None) -> li
         _gate(status, "Evaluated", "Evaluation"),
         _gate(status, "Feasible", "Feasibility"),
         _traffic(seen),
-        _trusted(status),
+        _trusted(seen, status),
         _metrics(seen, status),
     ]
     found += _paused(seen, status)
@@ -101,7 +101,7 @@ def _state(seen: Observed, status: Status, entry: Rejection | None) -> State:
         reason = "Aborted" if entry.reason == "Aborted" else _STALLED_GATE[entry.stage]
         return State("Stalled", reason, f"{entry.evidence}; {_retry(seen, entry)}")
     if status.stable is not None and seen.route.weights:
-        return State("Ready", "Live", f"revision {status.stable.short} serves")
+        return _live(status, status.stable.short)
     return State("Reconciling", "Progressing", "waiting for traffic to be set")
 
 
@@ -118,10 +118,23 @@ def _available(seen: Observed, status: Status) -> Condition:
     return _c("Available", "False", "NotYet", "no revision serves users yet")
 
 
-def _trusted(status: Status) -> Condition:
+def _live(status: Status, short: str) -> State:
+    """A comparison is no verdict, and leaves it ready; a breach that asks for a rollback does not.
+
+    Stalled where only a person can end it; otherwise the next comparison is due by itself.
+    """
+    alarm = status.alarm
+    if status.verifying is not None or alarm is None or alarm.held == "AlertOnly":
+        return State("Ready", "Live", f"revision {short} serves")
+    by_hand = alarm.held in ("NotAutomatic", "NoHealthyRevision", "TooOld")
+    word: Literal["Stalled", "Reconciling"] = "Stalled" if by_hand else "Reconciling"
+    return State(word, alarm.held or alarm.reason, f"{alarm.message}; {alarm.why}")
+
+
+def _trusted(seen: Observed, status: Status) -> Condition:
     if status.candidate is not None and status.candidate.weight > 0:
         return _c("Trusted", "Unknown", "Earning", "the candidate is earning it")
-    return trust_condition(status.signals)
+    return trust_condition(seen, status)
 
 
 def _c(type_: str, status: str, reason: str, message: str) -> Condition:
@@ -182,10 +195,15 @@ def _traffic(seen: Observed) -> Condition:
 
 
 def _metrics(seen: Observed, status: Status) -> Condition:
+    old = status.condition("MetricsAvailable")
     if isinstance(seen.sample, NoSample):
         return _c("MetricsAvailable", "False", seen.sample.reason, seen.sample.message)
-    if seen.sample is None:
-        old = status.condition("MetricsAvailable")
+    quiet = isinstance(seen.live, NoSample) and seen.live.reason == "NoTraffic"
+    if seen.sample is None and isinstance(seen.live, NoSample) and not quiet:
+        if old is not None and (old.status, old.reason) == ("False", seen.live.reason):
+            return old  # its words may carry an age; an object at rest is not written for that
+        return _c("MetricsAvailable", "False", seen.live.reason, seen.live.message)
+    if seen.sample is None and seen.live is None:
         word, reason = (old.status, old.reason) if old else ("Unknown", "NotAsked")
         said = old.message.partition(WARNING)[0] if old else "nothing needed them yet"
         return _c("MetricsAvailable", word, reason, said + _warned(seen))

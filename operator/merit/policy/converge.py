@@ -49,10 +49,10 @@ def wanted_weights(status: Status) -> dict[str, int]:
     candidate, stable = status.candidate, status.stable
     if stable is None:
         return {}
-    weight = candidate.weight if candidate else 0
-    weights = {stable.short: 100 - weight}
-    if candidate is not None and weight > 0:
-        weights[candidate.short] = weight
+    beside = candidate if candidate and candidate.weight > 0 else status.verifying
+    if beside is None:
+        return {stable.short: 100}
+    weights = {stable.short: 100 - beside.weight, beside.short: beside.weight}
     return {short: share for short, share in weights.items() if share > 0}
 
 
@@ -111,7 +111,8 @@ def _gone_at_once(seen: Observed, status: Status, now: float) -> list[Action]:
 
 def _leftovers(seen: Observed, status: Status, now: float, reached: set[str]) -> list[Action]:
     """Arms that nothing refers to any more, and what strangers left of others."""
-    kept = {r.short for r in (status.stable, status.candidate) if r is not None} | reached
+    named = (status.stable, status.candidate, status.verifying)
+    kept = {r.short for r in named if r is not None} | reached
     kept |= {arm.short for arm in status.leaving if stays(seen, arm, now)}
     return [
         RemoveArm(short)

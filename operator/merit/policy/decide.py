@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from merit.policy.accept import judge_anew, supersede, take_up
+from merit.policy.breach import raise_alarm
 from merit.policy.by_hand import abort, approve, promote_now, retry, roll_back_live
 from merit.policy.conditions import invalid
 from merit.policy.converge import converge, leaving_until
@@ -18,10 +19,12 @@ from merit.policy.down import candidate_is_down
 from merit.policy.evaluation import evaluate
 from merit.policy.feasibility import check_feasibility
 from merit.policy.judging import judge_evidence, with_evidence
+from merit.policy.listening import listened
 from merit.policy.live import watch
 from merit.policy.observed import Observed
 from merit.policy.pin import pin_remembers
 from merit.policy.present import present
+from merit.policy.probe import compared, verify
 from merit.policy.records import records_stand
 from merit.policy.restore import restore
 from merit.policy.rollout import roll_out
@@ -52,6 +55,8 @@ RULES: tuple[Rule, ...] = (
     candidate_is_down,
     judge_evidence,  # the traffic goes back the moment the evidence turns
     roll_back_live,
+    verify,  # a live revision beside its predecessor
+    raise_alarm,
     frozen,  # everything above judges by the last accepted spec
     records_stand,
     supersede,
@@ -76,6 +81,7 @@ def warned(seen: Observed) -> tuple[Note, ...]:
 
 def decide(seen: Observed, now: float) -> Decision:
     """What to do, from what is seen, at Unix time `now`."""
+    seen = compared(listened(seen), now)
     answers = (answer for rule in RULES if (answer := rule(seen, now)) is not None)
     decision = next(answers, Decision(seen.status))
     if seen.deleting:
@@ -85,5 +91,6 @@ def decide(seen: Observed, now: float) -> Decision:
     if decision.decisive_status:
         return replace(decision, status=status)
     actions = (*decision.actions, *converge(seen, decision.status, now))
-    due = [s for s in (decision.again, leaving_until(status, now)) if s is not None]
+    looks = seen.tuning.tick if status.verifying is not None else None
+    due = [s for s in (decision.again, looks, leaving_until(status, now)) if s is not None]
     return replace(decision, status=status, actions=actions, again=min(due) if due else None)

@@ -134,6 +134,8 @@ class Decision:
     nothing decisive, and the next pass follows at once. `fallback`: what to do if that status
     cannot be written within 2 s (a rollback moves traffic all the same). `again`: seconds until
     the next look without an event; None means events alone. `urgent`: belongs in the safety lane.
+    `scored`: it takes traffic from a revision, or begins to, on scores alone: the circuit breaker
+    may hold it while the whole fleet turns bad.
     """
 
     status: Status
@@ -143,3 +145,4 @@ class Decision:
     fallback: SetTraffic | None = None
     again: float | None = None
     urgent: bool = False
+    scored: bool = False

@@ -34,12 +34,12 @@ class Arm:
     """What Kubernetes says of one revision's pods, from the cache.
 
     `exists`: its Deployment is there. `desired`, `ready`: pods. `down` counts pods that can serve
-    nobody by their own fault (crash loop, OOM kill); `blocked` says what the platform lacks for
-    them, `blocked_by` in one word (ImagePull, Unschedulable, QuotaExceeded). `in_sync`: both
-    objects stand as recorded. `deadline_exceeded`: never became ready within
-    progressDeadlineSeconds. `remains`: something of it is there, be it only its Service.
-    `scaling`: the least and the most pods of its autoscaler, None if it has none; `budget`: a
-    disruption budget stands before its pods.
+    nobody by their own fault (crash loop, OOM kill), `looping` those of them that end again and
+    again; `blocked` says what the platform lacks for them, `blocked_by` in one word (ImagePull,
+    Unschedulable, QuotaExceeded). `in_sync`: both objects stand as recorded. `deadline_exceeded`:
+    never became ready within progressDeadlineSeconds. `remains`: something of it is there, be it
+    only its Service. `scaling`: the least and the most pods of its autoscaler, None if it has none;
+    `budget`: a disruption budget stands before its pods.
     """
 
     short: str
@@ -49,6 +49,7 @@ class Arm:
     ready: int = 0
     restarts: int = 0
     down: int = 0
+    looping: int = 0
     blocked: str = ""
     blocked_by: str = ""
     deadline_exceeded: bool = False
@@ -140,9 +141,11 @@ class Observed:
     """Everything `decide` may look at. No field is fetched later; no clock is read.
 
     `spec` is what is declared, or why it cannot be accepted; `accepted` maps `<rev8>-<pol8>` to the
-    recorded specs; `sample` is the newest look at Prometheus, None when nothing needs one;
+    recorded specs; `sample` is the newest look at Prometheus, None when nothing needs one, `live`
+    the same of the stable revision alone, `probe` of stable (as candidate) and its predecessor;
     `dispersion` is phi per signal, as far as stable's own pods tell it, read before a rollout;
-    `idle` tells for each leaving arm whether the gateway sends it nothing any more;
+    `incident`: what the whole fleet suffers from, empty if nothing; `idle` tells for each leaving
+    arm whether the gateway sends it nothing any more;
     `pin_is_ours`: field manager `merit` applied it; `pin_is_foreign`: another applier owns it.
     `measuring` while that is being read. `warnings`: reason and sentence for each bound that is no
     bucket edge. `refused`: why a spec that is valid in itself cannot be had: the API server's own
@@ -175,6 +178,9 @@ class Observed:
     serving_record: Mapping[str, str] = field(default_factory=dict)
     sample: Sample | NoSample | None = None
     dispersion: Mapping[str, float] = field(default_factory=dict)
+    live: Sample | NoSample | None = None
+    probe: Sample | NoSample | None = None
+    incident: str = ""
     idle: Mapping[str, bool] = field(default_factory=dict)
     refused: Invalid | None = None
     conflict: str = ""

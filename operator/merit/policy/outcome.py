@@ -6,7 +6,7 @@ from merit.api.status import Revision, Status
 from merit.policy.case import Case
 from merit.policy.decision import Decision, Note, SetTraffic
 from merit.policy.observed import Observed
-from merit.policy.remember import DRAIN, decided, leaving_with, promoted, reject, told
+from merit.policy.remember import decided, promoted, reject, reject_live, told
 from merit.policy.times import stamp
 from merit.policy.verdict import Verdict
 
@@ -67,11 +67,9 @@ def returned(
     old = status.stable
     assert old is not None
     accepted = seen.accepted[f"{old.short}-{old.policy}"]
-    status = told(status, "Live", verdict, now)
-    status = reject(status, accepted.identity, "Rollout", verdict, old.version, now)
-    leaving = leaving_with(status, old.short, now, now + DRAIN)
-    kept = tuple(arm for arm in leaving if arm.short != back.short)
-    status = status.model_copy(update={"stable": back, "leaving": kept})
+    if status.candidate is None:  # the flow is that of a newer version in its gates otherwise
+        status = told(status, "Live", verdict, now)
+    status = reject_live(status, accepted.identity, back, verdict, now)
     why = f"version {old.version} gives way to {back.version}: {verdict.message}"
     return Decision(
         decided(status, f"{old.short} rejected, {back.short} serves again", verdict.message, now),

@@ -48,6 +48,8 @@ def _phase(seen: Observed, status: Status, entry: Rejection | None) -> str:
         if entry.stage != "Rollout":
             return "Rejected"
         return "RolledBack" if settled(seen, status) else "RollingBack"
+    if status.verifying is not None:
+        return "Verifying"
     return "Live" if status.stable is not None else "Pending"
 
 
@@ -56,6 +58,8 @@ def _trust(status: Status, entry: Rejection | None, conditions: tuple[Condition,
         return "Earning"
     if entry is not None and entry.stage == "Rollout" and status.candidate is None:
         return "Lost"
+    if status.verifying is not None:
+        return "Verifying"
     trusted = next((c for c in conditions if c.type == "Trusted"), None)
     words = {"True": "Earned", "False": "Lost"}
     return words.get(trusted.status, "Unknown") if trusted and status.stable else "Unknown"
@@ -72,7 +76,7 @@ def _summary(seen: Observed, status: Status, entry: Rejection | None) -> str:
     if entry is not None:
         return entry.evidence
     if status.stable is not None:
-        word, _, message = trusted(status.signals)
+        word, _, message = trusted(seen, status)
         since = f"; watched since {status.stable.promoted_at}"
         return message + (since if word == "True" else "")
     return "waiting for the operator"
@@ -99,4 +103,7 @@ def _next(seen: Observed, status: Status, entry: Rejection | None) -> NextStep |
         return NextStep(what=what)
     if entry is not None:
         return NextStep(what="nothing until new content or new bars")
+    if status.verifying is not None:
+        begun = status.verifying.weight > 0
+        return NextStep(what="compare both again" if begun else "bring the predecessor up")
     return NextStep(what="keep watching") if status.stable else None

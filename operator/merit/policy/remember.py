@@ -68,7 +68,47 @@ def reject(
     status: Status, identity: Identity, stage: Stage, verdict: Verdict, version: str, now: float
 ) -> Status:
     """The ledger with this content, and no candidate any more: its arm begins to leave."""
-    entry = Rejection(
+    retry = status.candidate.retry if status.candidate is not None else 0
+    entry = _entry(identity, stage, verdict, version, now, retry=retry)
+    others = tuple(
+        e for e in status.rejected if (e.revision, e.stage) != (entry.revision, entry.stage)
+    )
+    status = status.model_copy(update={"rejected": (entry, *others)[:LEDGER_SIZE]})
+    return dropped(status, now)
+
+
+def reject_live(
+    status: Status, identity: Identity, before: Revision, verdict: Verdict, now: float
+) -> Status:
+    """The ledger with what served, and its predecessor as stable: one write, so that nothing that
+    was rejected is ever named stable. A newer candidate in its gates goes on.
+    """
+    old = status.stable
+    assert old is not None
+    entry = _entry(identity, "Rollout", verdict, old.version, now, retry=0)
+    others = tuple(
+        e for e in status.rejected if (e.revision, e.stage) != (entry.revision, entry.stage)
+    )
+    leaving = tuple(arm for arm in status.leaving if arm.short != before.short)
+    status = status.model_copy(
+        update={
+            "rejected": (entry, *others)[:LEDGER_SIZE],
+            "stable": before,
+            "verifying": None,
+            "alarm": None,
+            "watch": None,
+            "signals": (),
+            "leaving": leaving,
+        }
+    )
+    gone = leaving_with(status, old.short, now)
+    return status.model_copy(update={"leaving": gone})
+
+
+def _entry(
+    identity: Identity, stage: Stage, verdict: Verdict, version: str, now: float, *, retry: int
+) -> Rejection:
+    return Rejection(
         revision=identity.revision,
         stage=stage,
         policy=identity.stage_policy(stage),
@@ -76,13 +116,8 @@ def reject(
         at=stamp(now),
         evidence=verdict.message,
         version=version,
-        retry=status.candidate.retry if status.candidate is not None else 0,
+        retry=retry,
     )
-    others = tuple(
-        e for e in status.rejected if (e.revision, e.stage) != (entry.revision, entry.stage)
-    )
-    status = status.model_copy(update={"rejected": (entry, *others)[:LEDGER_SIZE]})
-    return dropped(status, now)
 
 
 def dropped(status: Status, now: float) -> Status:
@@ -172,6 +207,9 @@ def predecessor(status: Status, accepted: Mapping[str, Accepted]) -> Revision | 
         serves = status.stable is not None and status.stable.revision == entry.revision
         if record is None or serves or rejection(status, record.identity) is not None:
             continue
+        fell = (e for e in status.rejected if e.revision == entry.revision and e.stage == "Rollout")
+        if any(seconds(e.at) >= seconds(entry.at) for e in fell):
+            continue  # rolled back since, under whatever bars: two bad ones must not take turns
         return Revision(
             revision=entry.revision,
             short=entry.short,

@@ -6,6 +6,7 @@ alone can only be exchanged for its predecessor, and only retraining makes somet
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
@@ -31,14 +32,19 @@ class Effects:
     retrains: bool = False
 
 
-_EFFECTS: dict[str, tuple[Effects, Effects]] = {
-    # response: what it does to a candidate, what it does to what is live
-    "Rollback": (Effects(takes_back=True, alerts=True), Effects(takes_back=True, alerts=True)),
-    "Alert": (Effects(alerts=True), Effects(alerts=True)),
-    "Retrain": (Effects(alerts=True), Effects(alerts=True, retrains=True)),
-    "Hold": (Effects(holds=True), Effects(holds=True)),
+_BY_HAND = Effects(holds=True, alerts=True)
+EFFECTS: Mapping[tuple[str, bool], tuple[Effects, Effects]] = {
+    # response, rollbackPolicy.automatic: what it does to a candidate, what to what is live
+    ("Rollback", True): (
+        Effects(takes_back=True, alerts=True),
+        Effects(takes_back=True, alerts=True),
+    ),
+    ("Rollback", False): (_BY_HAND, _BY_HAND),
+    ("Alert", True): (Effects(alerts=True), Effects(alerts=True)),
+    ("Retrain", True): (Effects(alerts=True), Effects(alerts=True, retrains=True)),
+    ("Hold", True): (Effects(holds=True), Effects(holds=True)),
 }
-_BY_HAND = Effects(holds=True, alerts=True)  # `Rollback` where `rollbackPolicy.automatic` is false
+"""Whether a rollback is automatic changes `Rollback` only."""
 
 
 def mode_of(spec: Spec, signal: str) -> FailureMode | None:
@@ -59,9 +65,8 @@ def responds(spec: Spec, signal: str) -> str:
 def effects(spec: Spec, signal: str, where: Where) -> Effects:
     """What a breach of this signal does to a candidate, or to what is live."""
     response = responds(spec, signal)
-    if response == "Rollback" and not spec.rollback_policy.automatic:
-        return _BY_HAND
-    return _EFFECTS[response][0 if where == "candidate" else 1]
+    automatic = response != "Rollback" or spec.rollback_policy.automatic
+    return EFFECTS[response, automatic][0 if where == "candidate" else 1]
 
 
 def constrained(spec: Spec) -> tuple[str, ...]:

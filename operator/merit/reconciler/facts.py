@@ -9,6 +9,7 @@ from merit.api.names import ANNOTATION_HASH, KIND, LABEL_REVISION
 from merit.policy.observed import Arm
 
 Object = Mapping[str, Any]
+_LOOP = "crash loop"
 _PULL = {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"}
 
 
@@ -51,6 +52,7 @@ def arm_facts(
         ready=sum(_is_true(p, "Ready") for p in alive),
         restarts=sum(_restarts(p) for p in alive),
         down=len(down),
+        looping=sum(d.startswith(_LOOP) for d in down),
         blocked=blocked,
         blocked_by=blocked_by,
         deadline_exceeded=bool(_progress(deployment)),
@@ -81,7 +83,7 @@ def _down(pod: Object) -> str:
         last = (container.get("lastState") or {}).get("terminated") or {}
         if waiting.get("reason") == "CrashLoopBackOff":
             code = last.get("exitCode", "?")
-            return f"crash loop (exit code {code}, {container.get('restartCount', 0)} restarts)"
+            return f"{_LOOP} (exit code {code}, {container.get('restartCount', 0)} restarts)"
         if last.get("reason") == "OOMKilled" and not container.get("ready"):
             return "out of memory"
     return ""

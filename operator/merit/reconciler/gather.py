@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, Protocol
 
 from merit.api.hashing import content_hash, identify
@@ -34,6 +33,7 @@ from merit.reconciler.job_facts import job_facts
 from merit.reconciler.memory import Memory, read_status
 from merit.reconciler.render import fleet_arms
 from merit.reconciler.standing import Children
+from merit.reconciler.watching import consumed, live_arms, probe_arms, soon_judged
 from merit.traffic import ROUTERS
 
 Object = dict[str, Any]
@@ -88,7 +88,7 @@ class Gatherer:
         raw = obj.get("spec") or {}
         spec = parse_spec(raw, name=key.name)
         identity = identify(raw) if isinstance(spec, Spec) else None
-        status = read_status(obj.get("status") or {})
+        status = memory.listening(read_status(obj.get("status") or {}))
         accepted = memory.accepted(spec, identity, status.route)
         refused = memory.refused[1] if memory.refused and memory.refused[0] == generation else None
         if isinstance(spec, Spec) and not self._config.pods.host_access:
@@ -170,30 +170,30 @@ class Gatherer:
                     labels=f"batch.kubernetes.io/job-name={job}",
                 )
                 run = job_facts(job, self._cache.get("Job", key.namespace, job), fresh)
-        sample = self._sample(key, seen)
-        figures = self._figures(key, seen)
         phi = self._dispersion(key, seen)
         record = await self._serving_record(key, seen) if run is not None and run.finished else {}
         return replace(
             seen,
             job=run,
             serving_record=record,
-            sample=sample,
-            figures=figures,
+            sample=self._sample(key, seen),
+            live=self._look(live_arms(key, seen)),
+            probe=self._look(probe_arms(key, seen)),
+            figures=self._figures(key, seen),
             dispersion=phi or {},
             measuring=phi is None,
             warnings=self._warnings(seen),
         )
 
+    def _look(self, arms: FleetArms | None) -> Sample | NoSample | None:
+        return self._fleet.sample(arms) if arms is not None else None
+
     def _dispersion(self, key: Key, seen: Observed) -> Mapping[str, float] | None:
-        """Of the stable revision's pods, until the rollout's evidence begins; None: being read."""
-        candidate, stable = seen.status.candidate, seen.status.stable
-        if not seen.tuning.per_pod or candidate is None or stable is None or seen.status.analysis:
+        """Of the stable revision's pods, until evidence begins; None: being read."""
+        accepted, stable = soon_judged(seen), seen.status.stable
+        if not seen.tuning.per_pod or accepted is None or stable is None:
             return {}
-        if candidate.stage != "Rollout":
-            return {}
-        accepted = seen.accepted.get(f"{candidate.short}-{candidate.policy}")
-        edges = {s.name: s.bound for s in declared(accepted.spec)} if accepted else {}
+        edges = {s.name: s.bound for s in declared(accepted.spec)}
         found = self._fleet.dispersion(
             key.namespace, key.name, stable.short, edges, source=seen.tuning.source
         )
@@ -227,7 +227,7 @@ class Gatherer:
             return None
         if not seen.tuning.source:
             return NoSample("NoSource", "the operator's configuration has no metrics source for it")
-        since = _consumed(seen.status.analysis) if candidate.weight else None
+        since = consumed(seen.status.analysis) if candidate.weight else None
         began = seconds(candidate.rollout_since) or None
         serving = seen.accepted.get(f"{stable.short}-{stable.policy}")
         arms = fleet_arms(key, accepted.spec, candidate.short, stable.short, since, began)
@@ -261,8 +261,3 @@ class Gatherer:
             constants=self._config.constants(),
             prices=self._config.price_book(),
         )
-
-
-def _consumed(analysis: Mapping[str, Any] | None) -> float | None:
-    until = (analysis or {}).get("consumedUntil")
-    return datetime.fromisoformat(until).timestamp() if until else None

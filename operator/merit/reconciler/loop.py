@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from merit.api.names import API_VERSION, KIND
+from merit.api.status import Status
 from merit.cluster.cache import Cache, Key
 from merit.cluster.client import Cluster
 from merit.cluster.errors import ApiError, Conflict, NotFound
@@ -64,12 +65,13 @@ class Reconciler:
         return status.stable is not None
 
     def exposed(self) -> dict[str, frozenset[Key]]:
-        """Whose candidate has traffic, or is on its way to it, by metrics source."""
+        """What has traffic to be judged by, or is on its way to it, by metrics source."""
         found: dict[str, set[Key]] = {}
         for key in sorted(self._cache.keys()):
             obj = self._cache.get(KIND, key.namespace, key.name) or {}
-            candidate = (obj.get("status") or {}).get("candidate") or {}
-            if candidate.get("stage") in ("Rollout", "Holdback", "Withdrawn"):
+            status = obj.get("status") or {}
+            stage = (status.get("candidate") or {}).get("stage")
+            if stage in ("Rollout", "Holdback", "Withdrawn") or status.get("verifying"):
                 named = ((obj.get("spec") or {}).get("monitoring") or {}).get("source")
                 source = self._config.source(key.namespace, named)
                 if source is not None:
@@ -148,10 +150,13 @@ class Reconciler:
         self, key: Key, seen: Observed, decision: Decision, hands: Hands
     ) -> None:
         """The one status write of a pass; none if nothing changed."""
-        applied = hands.memory.applied(seen.status)
-        settled = decision.status == seen.status
+        memory = hands.memory
+        applied = memory.applied(seen.status)
+        settled = told(decision.status) == told(seen.status)
         if settled and decision.actions:
             applied = seen.status.applied  # it is written along with something else, or at rest
+        if settled and applied == seen.status.applied:
+            memory.watch = decision.status.watch  # on record with the next write, whatever it is
         if seen.deleting or (settled and applied == seen.status.applied):
             return
         status = decision.status.model_copy(update={"applied": applied})
@@ -169,6 +174,7 @@ class Reconciler:
                 await execute(hands, decision.fallback)
             raise
         self._cache.put(KIND, written)
+        memory.watch = decision.status.watch
 
     async def _read_again(self, key: Key, uid: str) -> None:
         """What was seen is not the newest: the next pass begins from a fresh read."""
@@ -178,3 +184,8 @@ class Reconciler:
             self._memories.pop(uid, None)
         else:
             self._cache.put(KIND, fresh)
+
+
+def told(status: Status) -> Status:
+    """What is worth a write: the watch's score alone is not."""
+    return status.model_copy(update={"watch": None})

@@ -29,8 +29,9 @@ FIGHT = 600.0
 @dataclass(slots=True)
 class Memory:
     """Of one object. `refused`: generation, and why its children cannot be made. `conflict`:
-    generation, words, Unix seconds. `shapes`: of what was applied and is not in status yet; None
-    for a child that was removed. `corrected`: when each child was put right, Unix seconds.
+    generation, words, Unix seconds. `watch`: the score of the watch, newer than the one in status.
+    `shapes`: of what was applied and is not in status yet; None for a child that was removed.
+    `corrected`: when each child was put right, Unix seconds.
     """
 
     loaded: bool = False
@@ -40,6 +41,7 @@ class Memory:
     conflict: tuple[int, str, float] | None = None
     shapes: dict[str, str | None] = field(default_factory=dict)
     corrected: dict[str, list[float]] = field(default_factory=dict)
+    watch: dict[str, Any] | None = None
     _records: dict[str, Accepted] = field(default_factory=dict)  # by name of ControllerRevision
 
     async def load(self, cluster: Cluster, key: Key, uid: str) -> None:
@@ -105,6 +107,13 @@ class Memory:
         recent = [at for at in self.corrected.get(child, ()) if now - at < FIGHT]
         self.corrected[child] = [*recent, now]
         return len(recent) >= CORRECTIONS
+
+    def listening(self, status: Status) -> Status:
+        """The status with the newer score of the watch: it is written along with other changes."""
+        mine, told = self.watch, status.watch
+        if mine is None or (told and str(told["consumedUntil"]) > str(mine["consumedUntil"])):
+            return status
+        return status.model_copy(update={"watch": mine})
 
     def remembered(self) -> Ledger | None:
         """The ledger that outlives the object, if it can be read."""

@@ -33,7 +33,8 @@ class Children:
         """Every revision of which something is left, by its 8 characters."""
         key, status = self._key, self._status
         policies = {p.short: p.policy for p in reversed(status.promoted)}
-        policies |= {r.short: r.policy for r in (status.stable, status.candidate) if r is not None}
+        named = (status.stable, status.candidate, status.verifying)
+        policies |= {r.short: r.policy for r in named if r is not None}
         pods = self._cache.children(key.namespace, key.name, "Pod")
         found: dict[str, Arm] = {}
         for short in sorted(self._shorts()):

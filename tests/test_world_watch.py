@@ -1,0 +1,60 @@
+"""The watch that never ends: what is blamed on a live model, and what never is."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.test_world_crashes import ends_as, reference
+from tests.world import watching
+from tests.world.scenarios import exposed
+from tests.world.world import World
+
+
+@pytest.mark.parametrize("name", watching.ALL)
+async def test_a_watched_model_ends_as_it_should_and_breaks_no_invariant(name: str) -> None:
+    world = await World(watching.ALL[name]).play()
+    await world.rest(300.0)
+    assert not world.monitor.violations
+
+
+@pytest.mark.parametrize("name", watching.CRASHED)
+async def test_killed_at_any_write_of_a_comparison_it_ends_the_same(name: str) -> None:
+    expected, copies = await reference(watching.CRASHED[name])
+    assert len(copies) > 10
+    done: set[tuple[int, float]] = set()
+    for moment, world in copies:
+        state = (world.store.version, world.now)
+        if state not in done:
+            done.add(state)
+            await ends_as(expected, moment, world)
+
+
+async def test_a_comparison_leaves_it_ready_and_says_that_trust_is_open() -> None:
+    script = (*watching.COLD, watching.turn("better", watching.BAD, exposed("good")))
+    world = await World(script).play()
+    conditions = {c["type"]: (c["status"], c["reason"]) for c in world.status["conditions"]}
+    assert (world.status["phase"], world.status["trust"]) == ("Verifying", "Verifying")
+    assert conditions["Ready"] == ("True", "Live")
+    assert conditions["Trusted"] == ("Unknown", "Verifying")
+    assert world.weights == {"better": 50, "good": 50}
+    assert not world.status.get("rejected")
+
+
+async def test_an_outage_that_both_share_alerts_once_and_is_compared_once_an_hour() -> None:
+    world = await World(watching.SHARED).play()
+    before = len(world.notes)
+    await world.rest(3000.0)
+    assert len(world.notes) == before
+    assert world.weights == {"better": 100}
+    await world.rest(1500.0)
+    assert world.notes[before:] == ["Verifying", "Verifying", "SharedFailure"]
+    assert not world.status.get("rejected")
+
+
+async def test_after_a_rollback_the_predecessor_that_turns_bad_too_is_not_exchanged_again() -> None:
+    world = await World(watching.WARM_TAKEN_BACK).play()
+    world.traffic.turn("good", watching.BAD)
+    await world.run(watching.alarmed("NoHealthyRevision", "good"), 900.0, "an alarm alone")
+    await world.rest(7200.0)
+    assert world.weights == {"good": 100}
+    assert not world.monitor.violations
