@@ -1,1 +1,1 @@
-"""The data plane of the demo: Gateway API, Contour with Envoy, and Prometheus."""
+"""The data plane of the demo: Gateway API, Contour with Envoy, Prometheus and Alertmanager."""

@@ -16,7 +16,8 @@ from e2e.cluster import golang
 from e2e.cluster.paths import ClusterError, cache_root, say
 
 HERE = Path(__file__).parent
-IMAGES = ("contour", "envoy", "prometheus")
+IMAGES = ("contour", "envoy", "prometheus", "alertmanager")
+RULES = HERE.parents[1] / "charts/merit/files/rules.yaml"
 GATEWAY_API = "sigs.k8s.io/gateway-api@v1.4.1"
 CONTOUR = "github.com/projectcontour/contour@v1.33.8"
 TIMEOUT = "120s"
@@ -45,17 +46,29 @@ def apply(kubectl: Sequence[str], manifest: Callable[[str], str] = as_is) -> Non
     run(*server_side, str(_module(GATEWAY_API) / "config/crd/standard"))
     run(*server_side, str(_module(CONTOUR) / "examples/contour/01-crds.yaml"))
     run("wait", "--for=condition=Established", f"--timeout={TIMEOUT}", "crd", "--all")
-    for name in ("contour", "envoy", "gateway", "prometheus"):
+    for name in ("contour", "envoy", "gateway", "prometheus", "alertmanager"):
         run(*server_side, "-", given=manifest((HERE / f"{name}.yaml").read_text()))
+    run(*server_side, "-", given=json.dumps(_rules()))
     for namespace, name in (
         ("gateways", "contour"),
         ("gateways", "envoy"),
         ("monitoring", "prometheus"),
+        ("monitoring", "alertmanager"),
     ):
         run("-n", namespace, "rollout", "status", f"deployment/{name}", f"--timeout={TIMEOUT}")
     wait = ("wait", f"--timeout={TIMEOUT}", "gateway/public")
     run("-n", "gateways", *wait, "--for=condition=Programmed")
     say("data plane ready: Gateway gateways/public, Prometheus monitoring/prometheus:9090")
+
+
+def _rules() -> dict[str, object]:
+    """The chart's alerts about the operator, for a Prometheus without the Prometheus operator."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "prometheus-rules", "namespace": "monitoring"},
+        "data": {"merit.yaml": RULES.read_text()},
+    }
 
 
 def _module(pinned: str) -> Path:

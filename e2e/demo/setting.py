@@ -125,6 +125,7 @@ class Setting:
             "image": {"repository": repository, "tag": tag},
             "config": {
                 "metrics": {"default": "contour", "sources": {"contour": source}},
+                "alerts": {"alertmanager": {"url": "http://alertmanager.monitoring:9093"}},
                 "prices": {"default": prices},
                 "judgement": {"scrape": SCRAPE},
                 "tick": {"fast": "5s", "live": "15s"},

@@ -85,6 +85,7 @@ def _images() -> dict[str, Callable[[], Image]]:
         "contour": _contour,
         "envoy": _envoy,
         "prometheus": _prometheus,
+        "alertmanager": _alertmanager,
         "tools": _tools,
         "model": _model,
         "operator": _operator,
@@ -122,6 +123,22 @@ def _prometheus() -> Image:
         "prometheus",
         (python_root(), layer),
         Config(entrypoint=("/usr/local/bin/prometheus",), ports=(9090,)),
+    )
+
+
+def _alertmanager() -> Image:
+    def fill(root: Path) -> None:
+        package = debs.package("prometheus-alertmanager")
+        install(package / "usr/bin/prometheus-alertmanager", root / "usr/local/bin/alertmanager")
+        # Debian's program reads its templates there.
+        templates = "usr/share/prometheus/alertmanager"
+        shutil.copytree(package / templates, root / templates, ignore=shutil.ignore_patterns("ui"))
+
+    layer = Layer("alertmanager", (debs.SID,), fill)
+    return Image(
+        "alertmanager",
+        (python_root(), layer),
+        Config(entrypoint=("/usr/local/bin/alertmanager",), ports=(9093,)),
     )
 
 
