@@ -1,4 +1,4 @@
-"""What people are told: alerts with the owner's labels, figures for every panel, nothing delayed."""
+"""What people are told: alerts with the owner's labels, and figures for every panel."""
 
 from __future__ import annotations
 
