@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 import merit
-from merit.commands import crd, operator, validate
+from merit.commands import crd, operator, report, validate
 
-COMMANDS = (operator, crd, validate)
+COMMANDS = (operator, crd, report, validate)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -61,6 +61,16 @@ RULES: tuple[tuple[str, str, str], ...] = (
         "evaluation.bars: at a first deployment none of these would apply: set min or max on one",
     ),
     (
+        "evaluation.report",
+        "!has(self.path) || self.format != 'ExitCode' && !self.path.contains('..')",
+        "path is a file below $MERIT_REPORT_DIR, without ..; an exit code has none",
+    ),
+    (
+        "evaluation.report",
+        "!has(self.metrics) || self.format in ['MLflow', 'Evidently', 'LmEval', 'Sklearn']",
+        "metrics point into a framework's file: take them out, or set format",
+    ),
+    (
         "evaluation.bars[]",
         "has(self.min) || has(self.max) || has(self.noWorseThanStable) || has(self.maxSpread)",
         "set min, max, noWorseThanStable or maxSpread",

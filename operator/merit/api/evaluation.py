@@ -12,18 +12,51 @@ from merit.api.fields import JobSpec, Margin, Number
 
 METRIC_PATTERN = r"^[A-Za-z0-9_.,:/=@-][A-Za-z0-9_.,:/=@ -]{0,95}$"
 GLOB_PATTERN = r"^[A-Za-z0-9_.,:/=@*?-][A-Za-z0-9_.,:/=@*? -]{0,95}$"
+POINTER_PATTERN = r"^(/[^\x00-\x1f\x7f]*)+$"
+PATH_PATTERN = r"^[A-Za-z0-9_*][A-Za-z0-9_.,:=@*/ -]*$"
+_FILES = {"MLflow": "metrics.json", "LmEval": "*results_*.json"}
 
 MetricName = Annotated[str, StringConstraints(pattern=METRIC_PATTERN, max_length=96)]
 SliceGlob = Annotated[str, StringConstraints(pattern=GLOB_PATTERN, max_length=96)]
 
 
+class Pointed(Model):
+    """A metric that is somewhere in a framework's file."""
+
+    name: MetricName = Field(description="What bars call it. Required.")
+    from_: Annotated[str, StringConstraints(pattern=POINTER_PATTERN, max_length=512)] = Field(
+        alias="from",
+        description='JSON Pointer (RFC 6901) to its value, as "/results/sums/acc,none". Required.',
+    )
+
+
 class ReportFormat(Model):
     """How the evaluator tells its metrics."""
 
-    format: Literal["Native", "ExitCode"] = Field(
-        description="Native: merit.dev/report/v1 in the termination message. ExitCode: no report; "
-        "0 is passed, and bars must be absent. Default: Native."
+    format: Literal["Native", "MLflow", "Evidently", "LmEval", "Sklearn", "ExitCode"] = Field(
+        description="Native: merit.dev/report/v1 in the termination message, or in a file if path "
+        "is set. MLflow, Evidently, LmEval, Sklearn: the framework's own JSON in a file below "
+        "$MERIT_REPORT_DIR, read by a container of Merit's after yours. ExitCode: no report; 0 is "
+        "passed, and bars must be absent. Required."
     )
+    path: Annotated[str, StringConstraints(pattern=PATH_PATTERN, max_length=256)] | None = Field(
+        default=None,
+        description="The file below $MERIT_REPORT_DIR; * matches anything, and one file only may "
+        "match. Default: metrics.json with MLflow, *results_*.json with LmEval, else report.json.",
+    )
+    metrics: tuple[Pointed, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="Values from elsewhere in the file, by name. Default: what the format knows.",
+    )
+
+    @property
+    def file(self) -> str:
+        """The file in force, below $MERIT_REPORT_DIR; empty if the report is no file."""
+        if self.format == "ExitCode" or (self.format == "Native" and self.path is None):
+            return ""
+        return self.path or _FILES.get(self.format, "report.json")
 
 
 class EvaluationBar(Model):
@@ -95,3 +128,8 @@ class Evaluation(Model):
     def format(self) -> str:
         """The format in force."""
         return self.report.format if self.report else "Native"
+
+    @property
+    def file(self) -> str:
+        """The file that a container of Merit's reads, below $MERIT_REPORT_DIR; empty for none."""
+        return self.report.file if self.report else ""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from merit.api.evaluation import EvaluationBar
+from merit.api.evaluation import EvaluationBar, ReportFormat
+from merit.api.names import REPORT_CONTAINER
 from merit.api.quantity import Refused, shown
 from merit.api.rules.templates import containers
 from merit.api.spec import Spec
+
+MOST_CONTAINERS = 3
 
 
 def check_evaluation(spec: Spec) -> None:
@@ -24,7 +27,47 @@ def check_evaluation(spec: Spec) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             remedy = f"give a whole number from {least}"
             raise Refused(f"{shown(value)} is not accepted here", remedy, f"evaluation.job.{key}")
-    containers(job.get("template"), "evaluation.job.template")
+    if spec.evaluation.report is not None:
+        _report(spec.evaluation.report)
+    _containers(spec)
+
+
+def _report(it: ReportFormat) -> None:
+    field = "evaluation.report"
+    if it.path is not None and (it.format == "ExitCode" or ".." in it.path):
+        raise Refused(
+            f'"{shown(it.path)}" is no file that could be read',
+            "name a file below $MERIT_REPORT_DIR, without ..; an exit code has none",
+            f"{field}.path",
+        )
+    if it.metrics and it.format in ("Native", "ExitCode"):
+        raise Refused(
+            f"point into a framework's file, and {it.format} has none",
+            "take them out, or set format to the framework",
+            f"{field}.metrics",
+        )
+
+
+def _containers(spec: Spec) -> None:
+    """All of a tier-1 pod share 12 KiB of messages: with four none has room for a report."""
+    field = "evaluation.job.template"
+    containers(spec.evaluation.job.get("template"), field)
+    pod = spec.evaluation.job["template"]["spec"]
+    every = [*(pod.get("initContainers") or []), *pod["containers"]]
+    if any(c.get("name") == REPORT_CONTAINER for c in every):
+        raise Refused(
+            f'"{REPORT_CONTAINER}" is the operator\'s own container',
+            "choose another name",
+            f"{field}.spec.containers",
+        )
+    in_message = spec.evaluation.format == "Native" and not spec.evaluation.file
+    if in_message and len(every) > MOST_CONTAINERS:
+        raise Refused(
+            f"are {len(every)} with the init containers, and share 12 KiB of termination messages "
+            "equally, so that a report no longer has its 4,096 bytes",
+            f"use at most {MOST_CONTAINERS}, or set evaluation.report.path and write a file",
+            f"{field}.spec.containers",
+        )
 
 
 def _bars(spec: Spec) -> None:
