@@ -146,6 +146,16 @@ class Pods(_Part):
     host_access: bool = False
 
 
+class Images(_Part):
+    """Images of Merit's own that run in pods of users.
+
+    `report` reads frameworks' files after an evaluation. Empty: MERIT_IMAGE of the environment,
+    which the chart sets to the operator's own.
+    """
+
+    report: Annotated[str, Field(max_length=512)] = ""
+
+
 class Tick(_Part):
     """Seconds between two looks at the fleet: while a candidate is exposed, and otherwise."""
 
@@ -172,6 +182,7 @@ class Config(_Part):
     prices: dict[str, Prices] = Field(default_factory=dict)
     judgement: Judgement = Judgement()
     pods: Pods = Pods()
+    images: Images = Images()
     tick: Tick = Tick()
     log: Log = Log()
 

@@ -68,7 +68,11 @@ def full() -> dict[str, Any]:
         "constraints.latency": {"p50": "20ms", "p90": "50ms", "p95": "75ms", "p99": "1.5s"},
         "failureModes.0.impact": "shoppers abandon checkout",
         "failureModes.1.signal": "latency/p95",
-        "evaluation.report": {"format": "Native"},
+        "evaluation.report": {
+            "format": "LmEval",
+            "path": "out/results_*.json",
+            "metrics": [{"name": "acc", "from": "/results/country=BR/acc,none~1x"}],
+        },
         "evaluation.job.activeDeadlineSeconds": 600,
         "evaluation.job.backoffLimit": 0,
         "evaluation.bars": [

@@ -36,6 +36,7 @@ _PIN = {
     "at": "2026-11-23T01:02:03Z",
 }
 _BAR = "spec.evaluation.bars"
+_EVALUATOR = "spec.evaluation.job.template.spec"
 TWO_BARS = put(_BAR, [{"metric": "recall", "min": "0.80"}, {}])
 _GATEWAY = "spec.rollout.route.gateway"
 _REPLICAS = "spec.constraints.scale.replicas"
@@ -199,6 +200,56 @@ WRONG = [
         put(f"{_BAR}.0.slices", ["country=[AB]*"]),
         f"{_BAR}[0].slices",
         "matches",
+    ),
+    Wrong(
+        "a path for an exit code",
+        put(_BAR, ..., put("spec.evaluation.report", {"format": "ExitCode", "path": "a.json"})),
+        "spec.evaluation.report",
+        "$MERIT_REPORT_DIR",
+    ),
+    Wrong(
+        "a path out of the directory",
+        put("spec.evaluation.report", {"format": "MLflow", "path": "a/../../etc/passwd"}),
+        "spec.evaluation.report",
+        "without ..",
+    ),
+    Wrong(
+        "an absolute path",
+        put("spec.evaluation.report", {"format": "MLflow", "path": "/etc/passwd"}),
+        "spec.evaluation.report.path",
+        "matches",
+    ),
+    Wrong(
+        "pointers into a native report",
+        put(
+            "spec.evaluation.report",
+            {"format": "Native", "metrics": [{"name": "a", "from": "/a"}]},
+        ),
+        "spec.evaluation.report",
+        "framework",
+    ),
+    Wrong(
+        "a pointer that is none",
+        put(
+            "spec.evaluation.report",
+            {"format": "MLflow", "metrics": [{"name": "a", "from": "a.b"}]},
+        ),
+        "spec.evaluation.report.metrics[0].from",
+        "matches",
+    ),
+    Wrong(
+        "four containers, so that a report no longer fits",
+        put(f"{_EVALUATOR}.initContainers", [{"name": f"i{n}", "image": "i:1"} for n in range(3)]),
+        f"{_EVALUATOR}.containers",
+        "at most 3",
+        crd=False,
+    ),
+    Wrong(
+        "a container called like the operator's own",
+        put(f"{_EVALUATOR}.containers.0.name", "merit-report"),
+        f"{_EVALUATOR}.containers",
+        "another name",
+        crd=False,
     ),
     Wrong("no samples at least", put(f"{_BAR}.0.minSamples", 0), f"{_BAR}[0].minSamples", "1"),
     Wrong("a direction", put(f"{_BAR}.0.direction", "Up"), f"{_BAR}[0].direction", "Lower"),

@@ -15,7 +15,7 @@ def resolve(tree: Any, pointer: str) -> Any:
         key = part.replace("~1", "/").replace("~0", "~")
         if isinstance(at, Mapping) and key in at:
             at = at[key]
-        elif isinstance(at, list) and key.isdecimal() and int(key) < len(at):
+        elif isinstance(at, list) and key.isascii() and key.isdecimal() and int(key) < len(at):
             at = at[int(key)]
         else:
             there = ", ".join(list(map(str, at))[:8]) if isinstance(at, Mapping) else "no names"

@@ -36,7 +36,8 @@ def summarise(
     """The report as the termination message carries it, at most 4,096 bytes.
 
     `pointers`: JSON Pointers by the name that their value gets. What bars name is in `keep` and
-    `keep_slices` (globs); if everything does not fit, the rest is left out. Raises Refusal.
+    `keep_slices` (globs); if everything does not fit, the rest is left out.
+    Raises Refusal, or MemoryError.
     """
     bound = {"schema": SCHEMA, "revision": revision, "nonce": nonce}
     try:
@@ -47,7 +48,7 @@ def summarise(
             if fits and len(text.encode()) <= LIMIT:
                 content(json.loads(text))  # what is written here can be read there
                 return text
-    except Refusal:
+    except (Refusal, MemoryError):
         raise
     except ANY:
         raise malformed(f"the file is not what {framework} writes") from None

@@ -7,6 +7,7 @@ from typing import Any
 
 from merit.api.names import LABEL_CANDIDATE, LABEL_STAGE
 from merit.api.spec import Spec
+from merit.children.report_container import read_by_merit
 from merit.children.workload import Object, labels, metadata
 
 DEADLINE = 3600
@@ -24,8 +25,12 @@ def evaluation_job(
     short: str,
     nonce: str,
     stable: tuple[str, str] = ("", ""),
+    image: str = "",
 ) -> Object:
-    """The Job of gate 1. `stable`: revision and URI of what serves now, empty at the first."""
+    """The Job of gate 1. `stable`: revision and URI of what serves now, empty at the first.
+
+    `image`: Merit's own, for the container that reads a framework's file.
+    """
     body = copy.deepcopy(dict(spec.evaluation.job))
     body.pop("ttlSecondsAfterFinished", None)  # the report is read before anything deletes it
     body.setdefault("activeDeadlineSeconds", DEADLINE)
@@ -48,10 +53,12 @@ def evaluation_job(
         ("MERIT_STABLE_REVISION", stable[0]),
         ("MERIT_STABLE_URI", stable[1]),
     )
-    for container in pod.get("containers", ()):
+    for container in (*(pod.get("initContainers") or ()), *pod.get("containers", ())):
         env = list(container.get("env") or [])
         container["env"] = env + [{"name": key, "value": value} for key, value in given]
         container["terminationMessagePolicy"] = "File"  # log lines are no report
+    if spec.evaluation.file:
+        read_by_merit(pod, spec.evaluation, revision=revision, nonce=nonce, image=image)
     body["template"] = template
     marks = labels(name) | {LABEL_STAGE: "evaluation", LABEL_CANDIDATE: short}
     return {

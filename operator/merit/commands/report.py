@@ -57,9 +57,13 @@ def run(chosen: argparse.Namespace) -> int:
     except Refusal as refused:
         text = error(refused, **binding)
     except MemoryError:
-        text = error(Refusal("ReportTooLarge", "the file takes more than 256 MiB to read"), **binding)
+        text = error(
+            Refusal("ReportTooLarge", "the file takes more than 256 MiB to read"), **binding
+        )
     except TimeoutError:
-        text = error(Refusal("ReportTooLarge", f"the file takes over {SECONDS} s to read"), **binding)
+        text = error(
+            Refusal("ReportTooLarge", f"the file takes over {SECONDS} s to read"), **binding
+        )
     chosen.out.write_text(text)
     print(text)
     return 0
@@ -103,12 +107,14 @@ def read(directory: Path, path: str) -> bytes:
             return file.read(MAX_FILE)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise malformed(f"{named[0]} is behind a symbolic link: write the file itself") from None
+            raise malformed(
+                f"{named[0]} is behind a symbolic link: write the file itself"
+            ) from None
+        if error.errno == errno.EISDIR:
+            raise malformed(f"{named[0]} is no file") from None
         if error.errno == errno.ENOENT:
             raise Refusal("ReportMissing", f"no file is {named[0]}; {_list(there)}") from None
-        raise Refusal(
-            "ReportMissing", f"{named[0]} cannot be read: {error.strerror}"
-        ) from None
+        raise Refusal("ReportMissing", f"{named[0]} cannot be read: {error.strerror}") from None
 
 
 def _open(directory: Path, name: str) -> int:

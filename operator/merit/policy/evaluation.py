@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import merit
 from merit.api.names import job_name, nonce, run_id
 from merit.api.quantity import format_duration
+from merit.api.spec import Spec
 from merit.api.status import Candidate, Status
+from merit.api.validation import Invalid
 from merit.policy.bars import Serving
 from merit.policy.decision import Decision, Note, Record, RunJob
-from merit.policy.observed import Accepted, JobRun, Observed
+from merit.policy.observed import Accepted, JobRun, Observed, Tuning
 from merit.policy.remember import decided, reject, told, was_promoted
 from merit.policy.report import Report, parse_report
 from merit.policy.runs import RERUNS, Outcome, again, follows, outcome, told_findings
@@ -61,6 +63,17 @@ def compares(seen: Observed) -> bool:
     run = run_of(seen)
     bars = run.accepted.spec.evaluation.bars if run and seen.status.stable else ()
     return any(bar.no_worse_than_stable is not None for bar in bars)
+
+
+def unreadable(spec: Spec | Invalid, tuning: Tuning) -> Invalid | None:
+    """Why this operator cannot have a framework's file read, if it cannot."""
+    if isinstance(spec, Invalid) or not spec.evaluation.file or tuning.report_image:
+        return None
+    return Invalid(
+        "spec.evaluation.report",
+        "needs Merit's image in the evaluator's pod, and the operator's configuration names none",
+        "set images.report there, or write the report to the termination message",
+    )
 
 
 def evaluate(seen: Observed, now: float) -> Decision | None:

@@ -126,6 +126,7 @@ class Tuning:
     `source`: the metrics source in use, empty if the configuration has none. `per_pod`: it gives
     per-pod counts. `tick`: seconds between two looks while a candidate is exposed. `live_tick`: the
     same for a live revision. `prices`: the price book, None if there is none.
+    `report_image`: Merit's image for reading frameworks' files, empty if nobody named one.
     """
 
     source: str = ""
@@ -134,6 +135,7 @@ class Tuning:
     live_tick: float = 15.0
     constants: Constants = field(default_factory=Constants)
     prices: PriceBook | None = None
+    report_image: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from merit.evidence.counts import NoSample, Sample
 from merit.metrics.fleet import FleetArms
 from merit.metrics.pods import Dispersion
 from merit.policy.converge import ledger_content, worth_keeping
-from merit.policy.evaluation import compares, expected_job, newest_pass
+from merit.policy.evaluation import compares, expected_job, newest_pass, unreadable
 from merit.policy.observed import Figure, Observed, Tuning
 from merit.policy.routes import kind_in_force, refusal, route_in_force, served
 from merit.policy.signals import declared
@@ -128,7 +128,11 @@ class Gatherer:
     def _reached(self, key: Key, seen: Observed, children: Children, memory: Memory) -> Observed:
         """The view with its traffic: the route in force, what stands, and whose it is."""
         behind = served(seen)
-        refused = seen.refused or refusal(seen.spec, seen.status, behind, seen.tuning)
+        refused = (
+            seen.refused
+            or refusal(seen.spec, seen.status, behind, seen.tuning)
+            or unreadable(seen.spec, seen.tuning)
+        )
         seen = replace(seen, refused=refused)
         router = ROUTERS[kind_in_force(seen.status, seen.spec, behind)]
         pods = {short: arm.desired for short, arm in seen.arms.items()}
@@ -260,4 +264,5 @@ class Gatherer:
             live_tick=self._config.tick.live,
             constants=self._config.constants(),
             prices=self._config.price_book(),
+            report_image=self._config.images.report,
         )

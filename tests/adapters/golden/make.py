@@ -28,6 +28,7 @@ VERSIONS = {
     "evidently": {"evidently": "0.7.23", "pandas": "2.3.3"},
     "lmeval": {"lm-eval": "0.4.13"},
 }
+LM_EVAL = "--model dummy --tasks sums --include_path . --output_path out --seed 1"
 
 
 def sklearn() -> None:
@@ -51,10 +52,9 @@ def sklearn() -> None:
 def mlflow() -> None:
     """`mlflow.models.evaluate` of a classifier and a regressor, `EvaluationResult.save`."""
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    import mlflow
     import numpy
     import pandas
-
-    import mlflow
 
     draw = numpy.random.default_rng(1)
     with tempfile.TemporaryDirectory() as scratch:
@@ -140,8 +140,7 @@ metric_list:
         Path(scratch, "sums.yaml").write_text(task)
         Path(scratch, "questions.jsonl").write_text("\n".join(map(json.dumps, questions)))
         subprocess.run(
-            [sys.executable, "-m", "lm_eval", "--model", "dummy", "--tasks", "sums"]
-            + ["--include_path", ".", "--output_path", "out", "--seed", "1"],
+            (sys.executable, "-m", "lm_eval", *LM_EVAL.split()),
             cwd=scratch,
             check=True,
         )

@@ -53,7 +53,8 @@ def _containers(spec: Spec) -> None:
     field = "evaluation.job.template"
     containers(spec.evaluation.job.get("template"), field)
     pod = spec.evaluation.job["template"]["spec"]
-    every = [*(pod.get("initContainers") or []), *pod["containers"]]
+    first = pod.get("initContainers")
+    every = [*(first if isinstance(first, list) else ()), *pod["containers"]]
     if any(c.get("name") == REPORT_CONTAINER for c in every):
         raise Refused(
             f'"{REPORT_CONTAINER}" is the operator\'s own container',

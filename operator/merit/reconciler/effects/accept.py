@@ -27,6 +27,7 @@ async def accept(hands: Hands) -> None:
         revision=seen.identity.revision,
         short=seen.identity.short,
         nonce="0" * 16,
+        image=seen.tuning.report_image,
     )
     for field, obj in (("spec.serving.template", made), ("spec.evaluation.job", job)):
         refused = await _dry_run(hands, field, obj)

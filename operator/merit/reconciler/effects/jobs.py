@@ -23,6 +23,7 @@ async def run_job(hands: Hands, action: RunJob) -> None:
             short=accepted.identity.short,
             nonce=action.nonce,
             stable=(stable.identity.revision, stable.spec.model.uri) if stable else ("", ""),
+            image=hands.seen.tuning.report_image,
         )
     )
 
