@@ -18,10 +18,14 @@ RATE = 40  # requests per second that the manifest asks for
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Totals since the traffic pod started. `versions` counts by `VERSION/ok` and `/failed`."""
+    """Totals since the traffic pod started; an answer may be slow and failed.
+
+    `versions` counts by `VERSION/ok` and `/failed`.
+    """
 
     total: int
     failed: int
+    slow: int
     versions: Mapping[str, int]
     last_error: str = ""
 
@@ -82,7 +86,9 @@ class Client:
             said = json.loads(lines[-1])
         except (IndexError, ValueError):
             return None
-        found = Answers(said["total"], said["failed"], said["versions"], said["lastError"])
+        found = Answers(
+            said["total"], said["failed"], said["slow"], said["versions"], said["lastError"]
+        )
         if found.total < self._seen:
             raise DemoError("the traffic pod started again, so its count is not whole")
         self._seen = found.total

@@ -46,13 +46,27 @@ def holdout() -> list[Row]:
     return [_row(random.Random(f"holdout-{n}")) for n in range(HOLDOUT_ROWS)]
 
 
-def live(seed: str = "live", new_channel: float = NEW_CHANNEL_SHARE) -> Iterator[Features]:
-    """Requests without end, as customers send them: this share of them by a channel that is new."""
+def live(
+    seed: str = "live",
+    *,
+    new_channel: float = NEW_CHANNEL_SHARE,
+    spoiled: float = 0.0,
+    shift: float = 1.0,
+) -> Iterator[Features]:
+    """Requests without end, as customers send them: this share of them by a channel that is new.
+
+    `spoiled`: the share that arrives without an amount, which no version can take. `shift`: amounts
+    are so many times as large, as when another kind of customer comes.
+    """
     rng = random.Random(seed)
     while True:
         features = _row(rng).features
         if rng.random() < new_channel:
             features["channel"] = NEW_CHANNEL
+        if shift != 1.0:
+            features["amount"] = round(float(features["amount"]) * shift, 2)
+        if spoiled and rng.random() < spoiled:
+            del features["amount"]
         yield features
 
 

@@ -5,6 +5,8 @@
 - `inaccurate`: trained after a join went wrong, so that labels belong to other rows.
 - `failing`: as accurate as `better`, but its pipeline looks each channel up in a table made from
   the training rows. A channel that is not in the table is a KeyError, and the caller gets a 500.
+- `leaking`: takes the same rates from a store, and copes with a channel that is not there, but does
+  not give that connection back. It is fast until the pool is empty, minutes after its promotion.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from e2e.model import data
 from e2e.model.data import Features, Row
+from e2e.model.store import Store
 
 Pipeline = Callable[[Features], list[float]]
 
@@ -57,10 +60,13 @@ def train(version: str) -> Model:
         return _fit(version, _labels_of_other_rows(rows), _plain)
     if version == "failing":
         return _fit(version, rows, _with_channel_rates(rows))
+    if version == "leaking":
+        return _fit(version, rows, _from_a_leaking_pool(rows))
     raise UnknownVersionError(f"no version {version!r}: there are {', '.join(VERSIONS)}")
 
 
-VERSIONS = ("good", "better", "inaccurate", "failing")
+VERSIONS = ("good", "better", "inaccurate", "failing", "leaking")
+POOL, POOL_WAIT = 200, 0.4  # connections to the store; seconds that one waits for a free one
 
 
 def version_of(uri: str) -> str:
@@ -105,15 +111,35 @@ def _telling(features: Features) -> list[float]:
     ]
 
 
-def _with_channel_rates(rows: Sequence[Row]) -> Pipeline:
-    """Replaces the channel by its share of fraud in `rows`: neat, and blind to new channels."""
+def _channel_rates(rows: Sequence[Row]) -> dict[str, float]:
     seen: dict[str, list[bool]] = {}
     for row in rows:
         seen.setdefault(str(row.features["channel"]), []).append(row.fraud)
-    rates = {channel: sum(frauds) / len(frauds) for channel, frauds in seen.items()}
+    return {channel: sum(frauds) / len(frauds) for channel, frauds in seen.items()}
+
+
+def _with_channel_rates(rows: Sequence[Row]) -> Pipeline:
+    """Replaces the channel by its share of fraud in `rows`: neat, and blind to new channels."""
+    rates = _channel_rates(rows)
 
     def pipeline(features: Features) -> list[float]:
         return [*_telling(features), rates[str(features["channel"])]]
+
+    return pipeline
+
+
+def _from_a_leaking_pool(rows: Sequence[Row]) -> Pipeline:
+    """The early return for an unknown channel keeps its connection for ever."""
+    store = Store(_channel_rates(rows), size=POOL, wait=POOL_WAIT)
+    usual = sum(row.fraud for row in rows) / len(rows)
+
+    def pipeline(features: Features) -> list[float]:
+        pooled = store.borrow()
+        rate = store.rate(str(features["channel"]))
+        if rate is None:
+            return [*_telling(features), usual]
+        store.give_back(pooled)
+        return [*_telling(features), rate]
 
     return pipeline
 

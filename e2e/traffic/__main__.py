@@ -34,6 +34,19 @@ def main() -> int:
         default=data.NEW_CHANNEL_SHARE,
         help="share of payments by a channel that came after the training data (%(default)s)",
     )
+    parser.add_argument(
+        "--spoiled",
+        type=float,
+        default=0.0,
+        help="share of payments that arrive without an amount, which no version can take",
+    )
+    parser.add_argument(
+        "--shift",
+        type=float,
+        default=1.0,
+        help="amounts are so many times as large: another population (%(default)s: the same)",
+    )
+    parser.add_argument("--limit", type=float, default=0.25, help="seconds until an answer is slow")
     parser.add_argument("--duration", default="0", help="such as 60s; 0: until SIGTERM")
     asked = parser.parse_args()
     attack = subprocess.Popen(
@@ -56,15 +69,17 @@ def main() -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
 
+    payments = data.live(new_channel=asked.new_channel, spoiled=asked.spoiled, shift=asked.shift)
+
     def feed() -> None:
         try:
-            for line in targets.lines(asked.url, asked.host, asked.new_channel):
+            for line in targets.lines(asked.url, asked.host, payments):
                 attack.stdin.write(line.encode() + b"\n")
         except (BrokenPipeError, ValueError):
             return  # the attack is over
 
     threading.Thread(target=feed, daemon=True).start()
-    counts, lock, over = Counts(), threading.Lock(), threading.Event()
+    counts, lock, over = Counts(limit=asked.limit), threading.Lock(), threading.Event()
 
     def report() -> None:
         while not over.wait(EVERY):

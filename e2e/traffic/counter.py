@@ -11,15 +11,22 @@ from typing import Any
 
 @dataclass(slots=True)
 class Counts:
-    """Totals since the start. An answer is ok below 400; no answer at all has the code 0."""
+    """Totals since the start. An answer is ok below 400; no answer at all has the code 0.
+
+    `limit`: seconds from which an answer is slow, whatever it says.
+    """
+
+    limit: float = 0.25
 
     codes: Counter[int] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
+    slow: int = 0
     last_error: str = ""
 
     def add(self, result: dict[str, Any]) -> None:
         """Counts one result of `vegeta encode`."""
         code = int(result["code"])
+        self.slow += result.get("latency", 0) > self.limit * 1e9
         self.codes[code] += 1
         kind = "ok" if self._is_ok(code) else "failed"
         if kind == "failed":
@@ -36,6 +43,7 @@ class Counts:
                 "total": total,
                 "ok": ok,
                 "failed": total - ok,
+                "slow": self.slow,
                 "codes": {str(code): n for code, n in sorted(self.codes.items())},
                 "versions": dict(sorted(self.versions.items())),
                 "lastError": self.last_error,

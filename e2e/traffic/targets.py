@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from e2e.model import data
+from e2e.model.data import Features
 
 
-def lines(url: str, host: str, new_channel: float = data.NEW_CHANNEL_SHARE) -> Iterator[str]:
-    """Targets that POST live payments to `url`, asking for the virtual host `host`.
-
-    `new_channel`: the share of payments by a channel that no model was trained on.
-    """
+def lines(url: str, host: str, payments: Iterable[Features]) -> Iterator[str]:
+    """Targets that POST these payments to `url`, asking for the virtual host `host`."""
     header = {"Host": [host], "Content-Type": ["application/json"]}
-    for features in data.live(new_channel=new_channel):
+    for features in payments:
         body = json.dumps({"features": features}).encode()
         yield json.dumps(
             {

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
-VERSIONS = ("good", "better", "inaccurate", "failing")
+VERSIONS = ("good", "better", "inaccurate", "failing", "leaking")
 MANIFESTS = sorted([*PROJECT.glob("e2e/dataplane/*.yaml"), *PROJECT.glob("e2e/traffic/*.yaml")])
 
 

@@ -1,6 +1,7 @@
 from itertools import islice
 
 from e2e.model import data
+from e2e.model.store import Store
 
 
 def test_the_data_is_the_same_every_time() -> None:
@@ -19,6 +20,21 @@ def test_every_region_has_hundreds_of_holdout_rows_with_frauds() -> None:
         chosen = [row for row in rows if row.features["region"] == region]
         assert len(chosen) > 900
         assert sum(row.fraud for row in chosen) > 50
+
+
+def test_spoiled_payments_lack_their_amount_and_a_shifted_population_pays_more() -> None:
+    usual = list(islice(data.live(new_channel=0.0), 2000))
+    shifted = list(islice(data.live(new_channel=0.0, shift=3.0), 2000))
+    assert sum(float(f["amount"]) for f in shifted) > 2.9 * sum(float(f["amount"]) for f in usual)
+    spoiled = list(islice(data.live(spoiled=0.1), 2000))
+    assert 0.08 < sum("amount" not in f for f in spoiled) / 2000 < 0.12
+
+
+def test_a_connection_that_is_not_given_back_is_missed_once_the_pool_is_empty() -> None:
+    store = Store({"web": 0.1}, size=2, wait=0.0)
+    with store.connection():
+        assert store.rate("web") == 0.1
+    assert [store.borrow(), store.borrow(), store.borrow()] == [True, True, False]
 
 
 def test_the_new_channel_is_in_live_traffic_only() -> None:

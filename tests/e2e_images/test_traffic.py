@@ -3,6 +3,7 @@ import json
 from itertools import islice
 from typing import Any
 
+from e2e.model import data
 from e2e.traffic import targets
 from e2e.traffic.counter import Counts
 
@@ -13,12 +14,22 @@ def result(code: int, *, body: dict[str, Any] | None = None, error: str = "") ->
 
 
 def test_a_target_is_one_line_that_vegeta_reads() -> None:
-    for line in islice(targets.lines("http://gateway/predict", "fraud.example.com"), 20):
+    for line in islice(
+        targets.lines("http://gateway/predict", "fraud.example.com", data.live()), 20
+    ):
         assert "\n" not in line
         target = json.loads(line)
         assert (target["method"], target["url"]) == ("POST", "http://gateway/predict")
         assert target["header"]["Host"] == ["fraud.example.com"]
         assert set(json.loads(base64.b64decode(target["body"]))) == {"features"}
+
+
+def test_an_answer_above_the_limit_is_slow_whatever_it_says() -> None:
+    counts = Counts(limit=0.25)
+    counts.add(result(200) | {"latency": 251_000_000})
+    counts.add(result(500) | {"latency": 900_000_000})
+    counts.add(result(200) | {"latency": 249_000_000})
+    assert json.loads(counts.line(at=1.0))["slow"] == 2
 
 
 def test_every_answer_is_counted_once_and_no_answer_is_a_failure() -> None:
