@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from merit.evidence.counts import Counts
 from merit.evidence.rounding import packed, rounded, text, unpacked
-from merit.evidence.score import CEILING, FLOOR, SCALE, log_add, log_bet
+from merit.evidence.score import CEILING, FLOOR, SCALE, bounded, log_add, log_bet
 
 MEMORY = 2000.0  # requests after which stable's rate is forgotten
 PRIOR = 100.0  # requests that the first guess of stable's rate weighs
@@ -82,10 +82,10 @@ class Acceptance:
         for i, m in enumerate(margins):
             u = min(U_MOST, max(U_LEAST, p / (p + m)))
             gain = log_bet(u, 1.0, m, candidate, stable) / self.phi
-            moved = max(FLOOR, min(CEILING, gain)) / seconds if seconds > 0 else 0.0
-            self.pace[i] = rounded(self.pace[i] + (moved - self.pace[i]) * keep, 4)
-            value = log_add(self.logs[i], start) + gain
-            self.logs[i] = rounded(max(FLOOR, min(CEILING, value)))
+            if seconds > 0:
+                moved = max(FLOOR, min(CEILING, gain)) / seconds
+                self.pace[i] = rounded(self.pace[i] + (moved - self.pace[i]) * keep, 4)
+            self.logs[i] = bounded(log_add(self.logs[i], start) + gain)
 
     def log_e(self, step: int) -> float:
         """ln of the score for entering this ladder step."""

@@ -12,8 +12,8 @@ from typing import Any
 
 from merit.evidence.bins import Histogram
 from merit.evidence.counts import Counts
-from merit.evidence.rounding import packed, rounded, unpacked
-from merit.evidence.score import CEILING, FLOOR, log_bet, log_mean
+from merit.evidence.rounding import packed, unpacked
+from merit.evidence.score import bounded, log_bet, log_mean
 
 BETS = (1.1, 1.25, 1.5, 2.0, 4.0)  # a bin is rarely empty: ratios are small
 TOLERANCE, SLACK = 1.25, 0.01  # a bin may hold a quarter more than its share, and 1 point
@@ -53,7 +53,7 @@ class BinScore:
             for j, u in enumerate(BETS):
                 gain = min(MOST_AT_ONCE, log_bet(u, r, d, own, other) / self.phi)
                 at = i * len(BETS) + j
-                self.logs[at] = rounded(max(FLOOR, min(CEILING, self.logs[at] + gain)))
+                self.logs[at] = bounded(self.logs[at] + gain)
         return True
 
     def log_e(self) -> float:

@@ -13,7 +13,9 @@ def rounded(value: float, digits: int = 3) -> float:
 
 
 def text(value: float, digits: int = 3) -> str:
-    """The shortest decimal string of a rounded value."""
+    """The shortest decimal string of a value that was rounded to so many digits."""
+    if digits <= 4:  # beyond that a small number would be written with an exponent
+        return f"{value:.15g}"
     return f"{value:.{digits}f}".rstrip("0").rstrip(".") if value else "0"
 
 
@@ -27,20 +29,16 @@ def number(value: Any) -> float:
     return result
 
 
-def numbers(values: Any, length: int) -> list[float]:
-    """So many finite numbers. Raises ValueError."""
-    if not isinstance(values, list) or len(values) != length:
-        raise ValueError(f"not a list of {length} numbers")
-    return [number(value) for value in values]
-
-
 def packed(values: Sequence[float], digits: int = 3) -> str:
     """Rounded values as one string with spaces between: a third less than a list of strings."""
-    return " ".join(text(value, digits) for value in values)
+    return " ".join([text(value, digits) for value in values])
 
 
 def unpacked(value: Any, length: int) -> list[float]:
     """What `packed` wrote: so many finite numbers. Raises ValueError."""
     if not isinstance(value, str):
         raise ValueError("not a string of numbers")
-    return numbers(value.split(), length)
+    found = [float(part) for part in value.split()]
+    if len(found) != length or not all(map(math.isfinite, found)):
+        raise ValueError(f"not {length} finite numbers")
+    return found

@@ -37,7 +37,14 @@ def log_sum(values: Sequence[float]) -> float:
 
 def log_add(a: float, b: float) -> float:
     """ln(exp(a) + exp(b)), without overflow."""
-    return max(a, b) + math.log1p(math.exp(-abs(a - b)))
+    return a + math.log1p(math.exp(b - a)) if a > b else b + math.log1p(math.exp(a - b))
+
+
+def bounded(score: float) -> float:
+    """A logarithm as it is remembered: between floor and ceiling, rounded as status keeps it."""
+    if score < FLOOR:
+        return FLOOR
+    return round(score, 3) + 0.0 if score < CEILING else CEILING
 
 
 def log_mean(values: Sequence[float]) -> float:
@@ -57,15 +64,34 @@ def log_bet(u: float, r: float, d: float, candidate: Counts, stable: Counts) -> 
         return candidate.bad * math.log(u) - d * candidate.n * (u - 1)
     ratio = r * candidate.n / stable.n
     if u > 1:
-        u = min(
-            u, 1 + 0.9 / ratio
-        )  # stable's factor stays positive; depends on n alone: still fair
+        # Stable's factor stays positive; the bound depends on n alone, so the bet stays fair.
+        u = min(u, 1 + 0.9 / ratio)
     step = u - 1
     return (
         candidate.bad * math.log(u)
         + stable.bad * math.log1p(-ratio * step)
         - d * candidate.n * step
     )
+
+
+def log_bets(
+    bets: Sequence[float], r: float, d: float, candidate: Counts, stable: Counts
+) -> list[float]:
+    """`log_bet` for several bets u > 1 at once."""
+    n, bad = candidate.n, candidate.bad
+    if n <= 0 or (r > 0 and stable.n <= 0):
+        return [0.0] * len(bets)
+    tolerated = d * n
+    if r == 0:
+        return [bad * math.log(u) - tolerated * (u - 1) for u in bets]
+    ratio, theirs = r * n / stable.n, stable.bad
+    most = 1 + 0.9 / ratio
+    found = []
+    for u in bets:
+        u = min(u, most)
+        step = u - 1
+        found.append(bad * math.log(u) + theirs * math.log1p(-ratio * step) - tolerated * step)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +145,16 @@ class Evidence:
         release = min(1.0, max(seconds / SCALE, ON_CHANGE if weight_changed else 0.0))
         start = math.log(self.idle * release + _TINY)
         self.idle = rounded(self.idle * (1 - release), 6)
-        earned = self.refill * seconds
-        for i, u in enumerate(self.bets):
-            nats = log_bet(u, self.r, self.d, candidate, stable) / self.phi
-            gain = min(self.allow[i], nats)
-            self.allow[i] = rounded(min(self.burst, self.allow[i] - max(gain, 0.0) + earned))
-            self.logs[i] = rounded(max(FLOOR, log_add(self.logs[i], start) + gain))
+        earned, burst, phi = self.refill * seconds, self.burst, self.phi
+        logs, allow = self.logs, self.allow
+        for i, nats in enumerate(log_bets(self.bets, self.r, self.d, candidate, stable)):
+            left, gain = allow[i], nats / phi
+            if gain > 0:
+                gain = gain if gain < left else left
+                left -= gain
+            logs[i] = bounded(log_add(logs[i], start) + gain)
+            left += earned
+            allow[i] = round(left, 3) if left < burst else burst
 
     def log_e(self) -> float:
         """ln of the score."""

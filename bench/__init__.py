@@ -1,0 +1,1 @@
+"""Measurements that are too long for every test run: the guarantee, and the cost of deciding."""

@@ -1,0 +1,116 @@
+"""The guarantee, measured: the shipped decisions under healthy traffic and under defects.
+
+    python -m bench.guarantee --runs 1000 --jobs 8
+
+prints the tables of docs/evidence.md: false rollbacks under nine kinds of healthy traffic, and
+how often, how soon and after how many bad requests each defect is caught.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from bench.plans import RPS, plan_at, service_of
+from merit.evidence import bounds
+from merit.simulate.kinds import DEFECTS, HEALTHY, Kind
+from merit.simulate.study import Cell, study
+
+HORIZON = 3600.0
+SEED = 20261126
+
+
+def cell(task: tuple[Kind, float, int, float]) -> tuple[float, Cell]:
+    """One kind at one traffic."""
+    kind, rps, runs, scrape = task
+    found = plan_at(rps, scrape=scrape)
+    return rps, study(found, service_of(found), kind, runs=runs, seed=SEED, horizon=HORIZON)
+
+
+def main() -> int:
+    """Run the grid and print it. Returns 0, or 1 if a bound of the guarantee is broken."""
+    parser = argparse.ArgumentParser(prog="python -m bench.guarantee", description=__doc__)
+    parser.add_argument("--runs", type=int, default=1000, help="rollouts a healthy cell")
+    parser.add_argument("--scrape", type=float, default=15.0, help="seconds between two samples")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--json", type=Path, help="where to write every cell")
+    chosen = parser.parse_args()
+    tasks = [(kind, float(rps), chosen.runs, chosen.scrape) for kind in HEALTHY for rps in RPS]
+    tasks += [(kind, float(rps), max(1, chosen.runs // 2), chosen.scrape)
+              for kind in DEFECTS for rps in RPS]  # fmt: skip
+    found: list[tuple[float, Cell]] = []
+    began = time.monotonic()
+    with multiprocessing.Pool(chosen.jobs) as pool:
+        for rps, result in pool.imap(cell, tasks):
+            found.append((rps, result))
+            took = time.monotonic() - began
+            print(f"{took:6.0f}s {rps:6g} rps  {told(result)}", file=sys.stderr, flush=True)
+    if chosen.json:
+        chosen.json.write_text(json.dumps([{"rps": rps, **asdict(c)} for rps, c in found]))
+    print(tables(found))
+    return 0 if holds([c for _, c in found if not c.kind.defective]) else 1
+
+
+def told(result: Cell) -> str:
+    """One cell in a line."""
+    when = "never" if result.caught_after is None else f"{result.caught_after:.0f}s"
+    return (
+        f"{result.kind.name:32} rolled back {result.rolled_back}/{result.runs} ({when}), "
+        f"bad {result.bad:.1f}, promoted {result.promoted} ({_minutes(result)})"
+    )
+
+
+def _minutes(result: Cell) -> str:
+    after = result.promoted_after
+    return "never" if after is None else f"{after / 60:.1f} min"
+
+
+def holds(healthy: list[Cell]) -> bool:
+    """False rollbacks: no cell is surely above 1 %, and all together not above 0.1 %."""
+    false, runs = sum(c.rolled_back for c in healthy), sum(c.runs for c in healthy)
+    each = all(bounds.lower(c.rolled_back, c.runs, 0.01) <= 0.01 for c in healthy)
+    return each and bounds.lower(false, runs, 0.01) <= 0.001
+
+
+def tables(found: list[tuple[float, Cell]]) -> str:
+    """The two tables as Markdown."""
+    rows = ["| healthy traffic | 2 rps | 20 rps | 200 rps | 2000 rps |", "|---|---|---|---|---|"]
+    for kind in HEALTHY:
+        rows.append(_row(kind, found, lambda c: f"{100 * c.rolled_back / c.runs:.1f} %"))
+    healthy = [c for _, c in found if not c.kind.defective]
+    false, runs = sum(c.rolled_back for c in healthy), sum(c.runs for c in healthy)
+    rows += [
+        "",
+        f"{false} false rollbacks in {runs:,} healthy rollouts: "
+        f"at most {bounds.upper(false, runs, 0.01):.3%} (99 %).",
+        "",
+        "| defect | 2 rps | 20 rps | 200 rps | 2000 rps |",
+        "|---|---|---|---|---|",
+    ]
+    rows += [_row(kind, found, _caught) for kind in DEFECTS]
+    return "\n".join(rows)
+
+
+def _row(kind: Kind, found: list[tuple[float, Cell]], shown: object) -> str:
+    assert callable(shown)
+    cells = [shown(c) for _, c in found if c.kind.name == kind.name]
+    return f"| {kind.name} | {' | '.join(cells)} |"
+
+
+def _caught(c: Cell) -> str:
+    share = f"{100 * c.rolled_back / c.runs:.0f} %"
+    if c.caught_after is None:
+        return f"{share} · **{c.bad:,.0f}**"
+    s = c.caught_after
+    when = f"{s:.0f}s" if s < 120 else f"{s / 60:.1f}m"
+    bad = f"{c.bad:.1f}" if c.bad < 10 else f"{c.bad:,.0f}"
+    return f"{share} · {when} · **{bad}**"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

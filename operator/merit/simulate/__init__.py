@@ -1,0 +1,1 @@
+"""Rollouts without a cluster: synthetic traffic through the decisions that the operator makes."""

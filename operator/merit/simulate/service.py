@@ -1,0 +1,58 @@
+"""The service that a rollout is simulated for: its bars, and how well stable keeps them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from merit.evidence.signal import Bar
+
+ERRORS = "errors"
+USUAL_ERRORS, USUAL_SLOW = 0.1, 0.37  # of what the bar tolerates: a service well inside its bars
+SIGMA = math.log(10 / 3) / NormalDist().inv_cdf(0.99)  # of log latency: p99 is 10/3 of p50
+_NORMAL = NormalDist()
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """`shares`: stable's share of bad requests for each bar, by the bar's name."""
+
+    bars: tuple[Bar, ...]
+    shares: Mapping[str, float]
+
+    def share(self, bar: Bar) -> float:
+        """Of stable."""
+        return self.shares[bar.name]
+
+    @property
+    def strictest(self) -> Bar | None:
+        """The latency bar that tolerates least."""
+        return min((b for b in self.bars if b.latency), key=lambda b: b.limit, default=None)
+
+
+def usual(bars: Sequence[Bar]) -> Service:
+    """A service that keeps its bars: a tenth of the tolerated errors, a third of the slow ones."""
+    return Service(
+        tuple(bars),
+        {bar.name: bar.limit * (USUAL_SLOW if bar.latency else USUAL_ERRORS) for bar in bars},
+    )
+
+
+def slower(share: float, factor: float) -> float:
+    """The share beyond a bound once every answer takes `factor` times as long.
+
+    Latency is taken as lognormal, its 99th percentile at 10/3 of the median.
+    """
+    if factor == 1.0 or not 0 < share < 1:
+        return share
+    return 1 - _NORMAL.cdf(_NORMAL.inv_cdf(1 - share) - math.log(factor) / SIGMA)
+
+
+def beyond(limit: float, ratio: float) -> float:
+    """The share beyond a bound if the quantile that it bounds lies at `ratio` times the bound.
+
+    `limit`: the share that the bound tolerates, 0.01 for a p99.
+    """
+    return 1 - _NORMAL.cdf(_NORMAL.inv_cdf(1 - limit) - math.log(ratio) / SIGMA)
