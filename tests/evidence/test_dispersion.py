@@ -6,7 +6,7 @@ import pytest
 
 from merit.evidence.counts import Counts
 from merit.evidence.dispersion import SAFETY, PodCounts, dispersion
-from tests.evidence.traffic import binomial, poisson
+from merit.simulate.sampling import binomial, poisson
 
 
 def history(*, pods=4, minutes=360, rps=50.0, share=0.001, burst=1.0, shared=0.0, seed=1):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from merit.evidence.constants import Constants
 from merit.evidence.counts import Sample
 from merit.evidence.monitor import QUIET, Monitor
-from tests.evidence.traffic import BARS, START, binomial, pair, poisson
+from merit.simulate.sampling import binomial, poisson
+from tests.evidence.traffic import BARS, START, pair
 
 SCRAPE = 15.0
 PHI = {"errors": 1.0, "latency/p99": 1.0}

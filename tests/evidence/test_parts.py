@@ -13,7 +13,7 @@ from merit.evidence.dead import DeadWindow
 from merit.evidence.ladder import first_step, ladder, margin
 from merit.evidence.quantile import quantile
 from merit.evidence.score import Evidence, Scoring, log_bet, log_mean
-from tests.evidence.traffic import binomial
+from merit.simulate.sampling import binomial
 
 BOOK = PriceBook("USD", Decimal("0.032"), Decimal("0.004"), {"nvidia.com/gpu": Decimal("2.5")})
 

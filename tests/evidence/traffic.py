@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from dataclasses import dataclass, field
 
@@ -10,41 +9,11 @@ from merit.evidence.analysis import Analysis, Bar, Terms
 from merit.evidence.constants import Constants
 from merit.evidence.counts import ArmPair, Counts, Sample
 from merit.evidence.ladder import first_step, ladder
+from merit.simulate.sampling import binomial, poisson
 
 BARS = (Bar("errors", 0.01, "1%"), Bar("latency/p99", 0.01, "120ms"))
 STEPS = ladder((1, 5, 10, 25, 50), 10)
 START = 1_764_000_000.0
-
-
-def poisson(rng: random.Random, mean: float) -> int:
-    """By inversion for small means, by the normal limit for large ones."""
-    if mean <= 0:
-        return 0
-    if mean > 60:
-        return max(0, round(rng.gauss(mean, math.sqrt(mean))))
-    count, product, floor = 0, rng.random(), math.exp(-mean)
-    while product > floor:
-        count += 1
-        product *= rng.random()
-    return count
-
-
-def binomial(rng: random.Random, n: int, p: float) -> int:
-    """Exact where it matters (few bad requests), normal where both sides are many."""
-    if n <= 0 or p <= 0:
-        return 0
-    if p >= 1:
-        return n
-    if n * p > 60 and n * (1 - p) > 60:
-        return min(n, max(0, round(rng.gauss(n * p, math.sqrt(n * p * (1 - p))))))
-    if p < 0.3 and n > 30:
-        count, at, log_q = 0, 0, math.log1p(-p)
-        while True:
-            at += int(math.log(1 - rng.random()) / log_q) + 1
-            if at > n:
-                return count
-            count += 1
-    return sum(rng.random() < p for _ in range(n))
 
 
 def pair(candidate: tuple[float, float], stable: tuple[float, float]) -> ArmPair:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from merit.api.defaults import Effective, effective
@@ -67,7 +68,11 @@ def floor_of(seen: Observed) -> int:
 
 
 def analysis_of(case: Case) -> Analysis:
-    """The engine with the state that status remembers, or a fresh one."""
+    """The engine with the state that status remembers, or a fresh one.
+
+    State that does not fit (another version of Merit wrote it) is no state: evidence begins anew,
+    which costs time and never a verdict.
+    """
     terms = Terms.of_rollout(
         case.ladder,
         confidence=case.known.confidence,
@@ -78,5 +83,6 @@ def analysis_of(case: Case) -> Analysis:
     )
     declared = bars(case.accepted.spec)
     if case.status.analysis:
-        return Analysis.restore(case.status.analysis, declared, terms)
+        with suppress(ValueError):
+            return Analysis.restore(case.status.analysis, declared, terms)
     return Analysis.fresh(declared, terms)

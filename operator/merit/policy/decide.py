@@ -18,7 +18,7 @@ from merit.policy.decision import Decision, Note
 from merit.policy.down import candidate_is_down
 from merit.policy.evaluation import evaluate
 from merit.policy.feasibility import check_feasibility
-from merit.policy.judging import judge_evidence, with_evidence
+from merit.policy.judging import judge_evidence, weighed, with_evidence
 from merit.policy.listening import listened
 from merit.policy.live import watch
 from merit.policy.observed import Observed
@@ -43,7 +43,7 @@ def frozen(seen: Observed, now: float) -> Decision | None:
         return None
     candidate = seen.status.candidate
     if candidate is not None and candidate.weight > 0:
-        return Decision(with_evidence(seen, now), again=seen.tuning.tick)
+        return Decision(with_evidence(seen), again=seen.tuning.tick)
     return Decision(seen.status, again=60.0 if seen.conflict or seen.refused else None)
 
 
@@ -81,7 +81,7 @@ def warned(seen: Observed) -> tuple[Note, ...]:
 
 def decide(seen: Observed, now: float) -> Decision:
     """What to do, from what is seen, at Unix time `now`."""
-    seen = compared(listened(seen), now)
+    seen = weighed(compared(listened(seen), now), now)
     answers = (answer for rule in RULES if (answer := rule(seen, now)) is not None)
     decision = next(answers, Decision(seen.status))
     if seen.deleting:

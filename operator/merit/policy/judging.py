@@ -17,13 +17,19 @@ from merit.policy.times import age, seconds
 from merit.policy.verdict import Verdict
 
 
-def judge_evidence(seen: Observed, now: float) -> Decision | None:
-    """The exposed candidate under its evidence: Bad takes the traffic back before all else."""
+def weighed(seen: Observed, now: float) -> Observed:
+    """The view with the newest look turned into evidence: once a pass, for every rule."""
     case = case_of(seen)
     if case is None or case.candidate.weight == 0 or not isinstance(seen.sample, Sample):
-        return None
+        return seen
     analysis = analysis_of(case)
-    if not consume(case, analysis, now):
+    return replace(seen, evidence=analysis) if consume(case, analysis, now) else seen
+
+
+def judge_evidence(seen: Observed, now: float) -> Decision | None:
+    """The exposed candidate under its evidence: Bad takes the traffic back before all else."""
+    case, analysis = case_of(seen), seen.evidence
+    if case is None or analysis is None:
         return None
     worse = analysis.worse()
     if not worse.bad:
@@ -40,18 +46,14 @@ def judge_evidence(seen: Observed, now: float) -> Decision | None:
     )
 
 
-def with_evidence(seen: Observed, now: float) -> Status:
+def with_evidence(seen: Observed) -> Status:
     """The status with the newest look turned into evidence, where nothing else may move.
 
     Whatever freezes a candidate, its evidence goes on: safety acts on what has been gathered.
     """
-    case = case_of(seen)
-    if case is None or case.candidate.weight == 0:
+    if seen.evidence is None:
         return seen.status
-    analysis = analysis_of(case)
-    if not consume(case, analysis, now):
-        return seen.status
-    return case.status.model_copy(update={"analysis": analysis.to_status()})
+    return seen.status.model_copy(update={"analysis": seen.evidence.to_status()})
 
 
 def _told_bad(status: Status) -> bool:

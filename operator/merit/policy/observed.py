@@ -9,6 +9,7 @@ from merit.api.hashing import Identity
 from merit.api.spec import Pin, Spec
 from merit.api.status import Status
 from merit.api.validation import Invalid
+from merit.evidence.analysis import Analysis
 from merit.evidence.constants import Constants
 from merit.evidence.cost import PriceBook
 from merit.evidence.counts import NoSample, Sample
@@ -146,6 +147,7 @@ class Observed:
     recorded specs; `sample` is the newest look at Prometheus, None when nothing needs one, `live`
     the same of the stable revision alone, `probe` of stable (as candidate) and its predecessor;
     `dispersion` is phi per signal, as far as stable's own pods tell it, read before a rollout;
+    `evidence` is what `decide` makes of a new look, once a pass; None if there is no new one;
     `incident`: what the whole fleet suffers from, empty if nothing; `idle` tells for each leaving
     arm whether the gateway sends it nothing any more;
     `pin_is_ours`: field manager `merit` applied it; `pin_is_foreign`: another applier owns it.
@@ -179,6 +181,7 @@ class Observed:
     job: JobRun | None = None
     serving_record: Mapping[str, str] = field(default_factory=dict)
     sample: Sample | NoSample | None = None
+    evidence: Analysis | None = None
     dispersion: Mapping[str, float] = field(default_factory=dict)
     live: Sample | NoSample | None = None
     probe: Sample | NoSample | None = None

@@ -21,7 +21,7 @@ def records_stand(seen: Observed, now: float) -> Decision | None:
     if seen.identity is not None and seen.identity.key in lost and seen.refused is None:
         return Decision(seen.status, actions=(Accept(),))
     exposed = seen.status.candidate is not None and seen.status.candidate.weight > 0
-    return Decision(with_evidence(seen, now), again=seen.tuning.tick if exposed else AGAIN)
+    return Decision(with_evidence(seen), again=seen.tuning.tick if exposed else AGAIN)
 
 
 def lost_records(seen: Observed) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from merit.policy.capacity import load_now, pods_wanted
 from merit.policy.case import Case, analysis_of, case_of, floor_of
 from merit.policy.decision import Decision, Note
 from merit.policy.inconclusive import hold, inconclusive, no_data, resume
-from merit.policy.judging import consume, remembering
+from merit.policy.judging import remembering
 from merit.policy.observed import Observed
 from merit.policy.outcome import promote, roll_back
 from merit.policy.raising import may_not_rise, paused, unapproved
@@ -75,9 +75,8 @@ def _advance(case: Case, now: float) -> Decision:
     seen, candidate = case.seen, case.candidate
     if isinstance(seen.sample, NoSample) or seen.sample is None:
         return no_data(case, seen.sample, now)
-    analysis = analysis_of(case)
-    fresh = consume(case, analysis, now)
-    if not fresh:
+    analysis = seen.evidence
+    if analysis is None:
         return Decision(case.status, again=seen.tuning.tick)
     case = replace(case, seen=remembering(seen, analysis))
     if candidate.stage == "Holdback":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from merit.api.defaults import effective
 from merit.api.status import Candidate, Revision, Status
 from merit.evidence.counts import ArmPair, Counts, Sample
 from merit.policy.decide import decide
@@ -50,7 +52,7 @@ class Course:
     moments: list[Moment] = field(default_factory=list)
 
 
-class _World:
+class World:
     """What the operator sees and moves: status, arms, and a route that follows after a while."""
 
     def __init__(self, plan: Plan, phi: Mapping[str, float]) -> None:
@@ -138,10 +140,12 @@ def run(
     A defect that was promoted goes on to serve, and to be counted; a healthy candidate is done.
     """
     traffic = Traffic(kind, service, plan.rps, seed)
-    world, course = _World(plan, phi), Course(bad={bar.name: 0 for bar in plan.bars})
+    world, course = World(plan, phi), Course(bad={bar.name: 0 for bar in plan.bars})
     scrape = max(1, round(plan.constants.scrape / TICK))
     world.decide(Sample(BEGIN, None, {}), 0.0)
     world.follow(ROUTING)  # time counts from the first request
+    if world.seen.status.candidate is not None:
+        course.reached[world.seen.status.candidate.weight] = 0.0
     open_, total = True, _empty(plan)
     for tick in range(round(horizon / TICK)):
         t = tick * TICK
@@ -160,12 +164,12 @@ def run(
         total = _empty(plan)
         decision = world.decide(sample, now)
         if picture:
-            course.moments.append(_moment(world, decision, now))
+            course.moments.append(_moment(world, now))
         open_ = _follow_up(course, world, decision, now)
     return course
 
 
-def _follow_up(course: Course, world: _World, decision: Decision, now: float) -> bool:
+def _follow_up(course: Course, world: World, decision: Decision, now: float) -> bool:
     """Note what was decided; False once the rollout is over."""
     status = world.seen.status
     candidate = status.candidate
@@ -185,11 +189,14 @@ def _follow_up(course: Course, world: _World, decision: Decision, now: float) ->
     return False
 
 
-def _moment(world: _World, decision: Decision, now: float) -> Moment:
+def _moment(world: World, now: float) -> Moment:
     status = world.seen.status
-    evidence = float(status.analysis["evidence"]) if status.analysis else 0.0
-    weight = status.candidate.weight if status.candidate else 0 if status.rejected else 100
-    return Moment(now, weight, evidence)
+    if status.candidate is not None:
+        told = float(status.analysis["evidence"]) if status.analysis else 0.0
+        return Moment(now, status.candidate.weight, told)
+    if status.rejected:  # the scores went with the candidate: they had reached the mark at least
+        return Moment(now, 0, -math.log(1 - effective(world.plan.spec).confidence))
+    return Moment(now, 100, 0.0)
 
 
 def _before(plan: Plan) -> Status:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from random import Random
 
 from merit.evidence.counts import Counts
 from merit.evidence.dispersion import PodCounts
 from merit.simulate.kinds import TICK, Kind
-from merit.simulate.sampling import Dice
+from merit.simulate.sampling import binomial, bursts, poisson
 from merit.simulate.service import ERRORS, Service, slower
 
 SHOCK = 20.0  # seconds that a failure of something shared lasts
@@ -30,7 +31,7 @@ class Traffic:
     """One rollout's worth of requests, in ticks of five seconds."""
 
     def __init__(self, kind: Kind, service: Service, rps: float, seed: int | str) -> None:
-        self._kind, self._rps, self._dice = kind, rps, Dice(seed)
+        self._kind, self._rps, self._rng = kind, rps, Random(seed)
         self._service = kind.of(service)
         # Requests beyond a loose bound first: those beyond a tighter one are among them.
         self._order = sorted(
@@ -40,15 +41,15 @@ class Traffic:
         self._pods = max(2, round(rps / RPS_OF_A_POD))
         self._noise = [0.0, 0.0, 0.0]  # candidate, stable, arrivals
         self._shock_until = -1.0
-        self._hiccup_at = self._dice.among(EARLIEST, LATEST) * TICK
+        self._hiccup_at = self._rng.randrange(EARLIEST, LATEST) * TICK
         self._late = Tick((0, 0), ((0, 0),) * len(service.bars))
 
     def step(self, t: float, weight: float) -> Tick:
         """What happens in [t, t + 5) seconds while the candidate has that share of the traffic."""
-        kind, dice = self._kind, self._dice
-        n = dice.poisson(self._rps * TICK * self._wave(2, kind.arrival_noise))
-        mine = dice.binomial(n, weight)
-        if kind.shock and dice.uniform() < kind.shock * TICK:
+        kind, rng = self._kind, self._rng
+        n = poisson(rng, self._rps * TICK * self._wave(2, kind.arrival_noise))
+        mine = binomial(rng, n, weight)
+        if kind.shock and rng.random() < kind.shock * TICK:
             self._shock_until = t + SHOCK
         grown = 1 + kind.drift * t / 1800
         own, their = grown * self._pod_wave(0, weight), grown * self._pod_wave(1, 1 - weight)
@@ -90,10 +91,10 @@ class Traffic:
             if t < self._shock_until:
                 share = max(share, SHOCK_SLOW if latency else SHOCK_ERRORS)
             if not latency:
-                found.append(self._dice.bursts(n, share, self._kind.burst))
+                found.append(bursts(self._rng, n, share, self._kind.burst))
                 continue
             part = min(1.0, share / beyond) if beyond > 0 else 0.0
-            slow = self._dice.bursts(slow, part, self._kind.burst)
+            slow = bursts(self._rng, slow, part, self._kind.burst)
             beyond = share
             found.append(slow)
         return found
@@ -103,7 +104,7 @@ class Traffic:
         if not sigma:
             return 1.0
         kept = math.exp(-TICK / MINUTE)
-        z = kept * self._noise[which] + math.sqrt(1 - kept * kept) * self._dice.normal(0.0, 1.0)
+        z = kept * self._noise[which] + math.sqrt(1 - kept * kept) * self._rng.gauss(0.0, 1.0)
         self._noise[which] = z
         return math.exp(sigma * z - sigma * sigma / 2)
 
@@ -122,23 +123,23 @@ def history(
     kind: Kind, service: Service, rps: float, seed: int | str, *, minutes: int = 360
 ) -> dict[str, PodCounts]:
     """Stable's own pods before a rollout, minute by minute, for each bar. At most four pods."""
-    dice, found = Dice(seed), kind.of(service)
+    rng, found = Random(seed), kind.of(service)
     all_pods = max(2, round(rps / RPS_OF_A_POD))
     pods = min(4, all_pods)
     kept, waves = math.exp(-1.0), [0.0] * pods
     rows: dict[str, list[list[Counts]]] = {b.name: [[] for _ in range(pods)] for b in found.bars}
     for _ in range(minutes):
-        shocked = bool(kind.shock) and dice.uniform() < kind.shock * SHOCK
+        shocked = bool(kind.shock) and rng.random() < kind.shock * SHOCK
         for pod in range(pods):
-            n, wave = dice.poisson(rps / all_pods * MINUTE), 1.0
+            n, wave = poisson(rng, rps / all_pods * MINUTE), 1.0
             if kind.pod_noise:
-                waves[pod] = kept * waves[pod] + math.sqrt(1 - kept**2) * dice.normal(0.0, 1.0)
+                waves[pod] = kept * waves[pod] + math.sqrt(1 - kept**2) * rng.gauss(0.0, 1.0)
                 wave = math.exp(kind.pod_noise * waves[pod] - kind.pod_noise**2 / 2)
             for bar in found.bars:
                 share = found.share(bar) * wave
                 if shocked:
                     share = max(share, SHOCK_ERRORS if bar.name == ERRORS else SHOCK_SLOW)
-                rows[bar.name][pod].append(Counts(n, dice.bursts(n, share, kind.burst)))
+                rows[bar.name][pod].append(Counts(n, bursts(rng, n, share, kind.burst)))
     return {
         name: PodCounts({f"pod-{i}": row for i, row in enumerate(pods_)})
         for name, pods_ in rows.items()
