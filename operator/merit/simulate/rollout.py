@@ -73,10 +73,9 @@ class World:
             seen_before=True,
             accepted={self.me.key: plan.candidate, self.other.key: plan.stable},
             arms={
-                short: Arm(short, exists=True, in_sync=True, desired=pods, ready=pods)
+                short: _ready(short, EnsureArm(key=short, replicas=pods))
                 for short in (self.me.short, self.other.short)
             },
-            service_selects=self.other.short,
             dispersion=phi,
             tuning=Tuning(
                 source="simulated", tick=TICK, per_pod=bool(phi), constants=plan.constants
@@ -111,13 +110,12 @@ class World:
         moved, arms = False, dict(self.seen.arms)
         for action in decision.actions:
             match action:
-                case SetTraffic(weights=weights, serves=serves):
+                case SetTraffic(weights=weights):
                     self.due.append((t + ROUTING, dict(weights)))
-                    self.seen = replace(self.seen, service_selects=serves)
                     moved = True
-                case EnsureArm(key=key, replicas=replicas):
+                case EnsureArm(key=key):
                     short = key.partition("-")[0]
-                    arms[short] = Arm(short, True, True, desired=replicas, ready=replicas)
+                    arms[short] = _ready(short, action)
                 case RemoveArm(short=short):
                     arms.pop(short, None)
         self.seen = replace(self.seen, arms=arms)
@@ -167,6 +165,21 @@ def run(
             course.moments.append(_moment(world, now))
         open_ = _follow_up(course, world, decision, now)
     return course
+
+
+def _ready(short: str, wanted: EnsureArm) -> Arm:
+    """Pods come at once here: what is simulated is how traffic is earned, not how it starts."""
+    pods = wanted.replicas if wanted.replicas is not None else max(wanted.scaling or (1, 1))
+    return Arm(
+        short,
+        exists=True,
+        in_sync=True,
+        remains=True,
+        desired=pods,
+        ready=pods,
+        scaling=wanted.scaling,
+        budget=wanted.budget,
+    )
 
 
 def _follow_up(course: Course, world: World, decision: Decision, now: float) -> bool:
