@@ -73,7 +73,9 @@ class Operator:
         self._reconciler, self._fleet = works.reconciler, works.fleet
         self._witness, self._outbox = works.witness, works.outbox
         self._queue = WorkQueue(self._reconciler.reconcile, urgent=self._reconciler.urgent)
-        self._intake = intake = Intake(self._cache, self._wake)
+        self._intake = intake = Intake(
+            self._cache, self._wake, concerned=self._reconciler.concerned
+        )
         self._sweep = Sweep(cluster, self._cache, intake, self._kinds, namespaces=namespaces)
         self._watches = Watches(self._kinds, intake.seen, namespaces=namespaces)
         self._lease = Lease(

@@ -16,7 +16,7 @@ from merit.metrics.counted import Counted
 from merit.metrics.fleet import Fleet
 from merit.metrics.pods import Pods
 from merit.metrics.preset import find_preset
-from merit.metrics.sources import Sources, View
+from merit.metrics.sources import OWN, Sources, View
 from merit.reconciler.loop import Reconciler
 from merit.reconciler.witness import Witness
 from merit.works import Works
@@ -27,7 +27,9 @@ def build(
 ) -> Works:
     """What an operator with this configuration does its work with."""
     metrics = config.metrics
-    views = {name: _view(name, each, config, calls) for name, each in metrics.sources.items()}
+    views: dict[str, View] = {}
+    for name, each in metrics.sources.items():
+        views |= _views(name, each, config, calls)
     sources = Sources(views, default=metrics.default, fast=config.tick.fast, live=config.tick.live)
     outbox = _outbox(config)
     witness = Witness(outbox)
@@ -50,7 +52,8 @@ def _outbox(config: Config) -> Outbox | None:
     return Outbox(alertmanager)
 
 
-def _view(name: str, source: Source, config: Config, calls: Calls) -> View:
+def _views(name: str, source: Source, config: Config, calls: Calls) -> dict[str, View]:
+    """The source as the gateway tells it, and as its servers do, for who has no gateway."""
     server = source.prometheus
     asked = Prometheus(
         server.url,
@@ -62,10 +65,10 @@ def _view(name: str, source: Source, config: Config, calls: Calls) -> View:
     prometheus = Counted(asked, name, calls.queries)
     preset = find_preset(source.preset, config.metrics.presets)
     fleet = Fleet(prometheus, preset, matchers=source.matchers, scrape=config.constants().scrape)
-    pods = None
-    if source.server:
-        servers = find_preset(source.server, config.metrics.presets)
-        pods = Pods(prometheus, servers, matchers=source.server_matchers)
-    elif preset.per_pod:
-        pods = Pods(prometheus, preset, matchers=source.matchers)
-    return View(fleet, pods)
+    if not source.server:
+        pods = Pods(prometheus, preset, matchers=source.matchers) if preset.per_pod else None
+        return {name: View(fleet, pods)}
+    servers, chosen = find_preset(source.server, config.metrics.presets), source.server_matchers
+    pods = Pods(prometheus, servers, matchers=chosen)
+    own = Fleet(prometheus, servers, matchers=chosen, scrape=config.constants().scrape)
+    return {name: View(fleet, pods), name + OWN: View(own, pods, idle=True)}

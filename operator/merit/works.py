@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from merit.alerts.outbox import Outbox
 from merit.cluster.cache import Cache, Key
@@ -24,6 +24,7 @@ class Reconciles(Protocol):
     async def reconcile(self, key: Key) -> float | None: ...
     def urgent(self, key: Key) -> bool: ...
     def wants_sample(self, key: Key) -> bool: ...
+    def concerned(self, key: Key, obj: dict[str, Any] | None) -> set[Key]: ...
 
 
 class Looks(Protocol):

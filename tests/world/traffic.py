@@ -6,7 +6,7 @@ reads the same counters as the one before. Nothing is random: a run can be repea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from merit.evidence.counts import ArmPair, Counts, NoSample, Sample
@@ -14,6 +14,7 @@ from merit.policy.observed import Figure
 from tests.world.actors import env
 from tests.world.store import Commit, Store
 
+NAME = "fraud-scorer"
 SCRAPE = 15.0
 RPS = 200.0
 LONGEST = 600.0  # as the real one: after a longer gap a new baseline
@@ -31,11 +32,16 @@ class Traffic:
     versions: dict[str, str] = field(default_factory=dict)
     reachable: bool = True
     turns: list[tuple[float, str, float]] = field(default_factory=list)
+    per_pod: bool = False
 
     def fork(self, store: Store) -> Traffic:
         """The same past, on its own."""
-        return Traffic(
-            store, list(self.history), dict(self.versions), self.reachable, list(self.turns)
+        return replace(
+            self,
+            store=store,
+            history=list(self.history),
+            versions=dict(self.versions),
+            turns=list(self.turns),
         )
 
     def turn(self, version: str, share: float) -> None:
@@ -43,13 +49,19 @@ class Traffic:
         self.turns.append((self.store.now(), version, share))
 
     def see(self, commit: Commit) -> None:
-        """A route, or a Deployment, has changed."""
+        """A route, a Service or a Deployment has changed."""
         kind, _, name = commit.ref
-        if kind == "HTTPRoute":
+        if kind == "HTTPRoute" and name == NAME:
             self.history.append((self.store.now(), weights(commit.new)))
+        elif kind == "EndpointSlice" and name == f"{NAME}-slice" and self._by_pods():
+            self.history.append((self.store.now(), shares(commit.new)))
         elif kind == "Deployment" and commit.new is not None:
             version = env(commit.new["spec"]["template"], "MERIT_MODEL_VERSION")
             self.versions[name.rpartition("-")[2]] = version
+
+    def _by_pods(self) -> bool:
+        """Nobody has a gateway before it: whoever asks, asks the Service."""
+        return not any(ref[0] == "HTTPRoute" and ref[2] == NAME for ref in self.store.objects)
 
     def requests(self, short: str, at: float) -> int:
         """How many requests an arm was sent until then."""
@@ -85,6 +97,17 @@ def weights(route: dict[str, Any] | None) -> dict[str, int]:
     return {short: round(100 * part / total) for short, part in found.items()} if total else {}
 
 
+def shares(endpoints: dict[str, Any] | None) -> dict[str, int]:
+    """Percent per revision, as connections fall on the ready pods of a Service."""
+    found: dict[str, int] = {}
+    for endpoint in (endpoints or {}).get("endpoints", []):
+        if endpoint["conditions"]["ready"]:
+            short = endpoint["targetRef"]["name"].split("-")[-2]
+            found[short] = found.get(short, 0) + 1
+    total = sum(found.values())
+    return {short: round(100 * part / total) for short, part in found.items()} if total else {}
+
+
 @dataclass
 class Fleet:
     """Stands in for `merit.metrics.fleet.Fleet`: one scrape every fifteen seconds, no lag."""
@@ -99,6 +122,14 @@ class Fleet:
         if self.traffic.reachable:
             return True, "Fresh", "errors, latency"
         return False, "MetricsLost", "Prometheus does not answer"
+
+    def view_of(self, source: str, *, by_pods: bool) -> str:
+        """One view has it all."""
+        return source
+
+    def per_pod(self, source: str) -> bool:
+        """Whether the servers' own series are read."""
+        return self.traffic.per_pod
 
     def idle(self, namespace: str, name: str, short: str, port: int, *, source: str = "") -> bool:
         """No request in the last two scrapes."""

@@ -102,9 +102,7 @@ class World:
         """A new operator: what it knows is what a LIST answers."""
         self.cache = Cache()
         self._events: list[tuple[float, Commit]] = []
-        for (kind, _, _), obj in self.store.objects.items():
-            self._to_cache(kind, obj)
-        self.due = self.now
+        self.dues: dict[Key, float] = {}
         self._swept = self.now
         self.passes = 0
         self.witness = Witness(self.outbox)
@@ -117,6 +115,20 @@ class World:
             self.clock,
             self.witness,
         )
+        self.due = self.now
+        for (kind, namespace, name), obj in self.store.objects.items():
+            if kind == "ModelDeployment":
+                self.dues[Key(namespace, name)] = self.now
+            self._to_cache(kind, obj)
+
+    @property
+    def due(self) -> float:
+        """When the operator looks at something next."""
+        return min(self.dues.values(), default=float("inf"))
+
+    @due.setter
+    def due(self, at: float) -> None:
+        self.dues[self.key] = at
 
     def _see(self, commit: Commit) -> None:
         if commit.ref[0] not in QUIET or commit.new is None:
@@ -126,6 +138,10 @@ class World:
     def _to_cache(self, kind: str, obj: dict[str, Any]) -> bool:
         labelled = "merit.dev/name" in obj["metadata"].get("labels", {})
         if kind in (*WATCHED, *LISTED) and (labelled or kind == "ModelDeployment"):
+            if kind == "ModelDeployment":
+                meta = obj["metadata"]
+                for other in self.reconciler.concerned(Key(meta["namespace"], meta["name"]), obj):
+                    self.dues[other] = self.now
             return self.cache.put(kind, obj)
         return False
 
@@ -140,10 +156,14 @@ class World:
                 if uid not in there:
                     meta = known["metadata"]
                     self.cache.drop(kind, meta["namespace"], meta["name"], uid)
-                    self.due = self.now
+                    self._wake(self.cache.owner_key(kind, known))
             for obj in there.values():
                 if self._to_cache(kind, obj):
-                    self.due = self.now
+                    self._wake(self.cache.owner_key(kind, obj))
+
+    def _wake(self, key: Key | None) -> None:
+        if key is not None:
+            self.dues[key] = self.now
 
     def _deliver(self) -> None:
         """Watch events that are due reach the cache, and wake whom they concern."""
@@ -158,10 +178,13 @@ class World:
             if commit.new is None:
                 self.cache.drop(kind, namespace, name, obj["metadata"]["uid"])
                 woken = True
+                if kind == "ModelDeployment":
+                    for other in self.reconciler.concerned(Key(namespace, name), None):
+                        self._wake(other)
             else:
                 woken = self._to_cache(kind, obj)
-            if woken and self.cache.owner_key(kind, obj) == self.key:
-                self.due = self.now
+            if woken:
+                self._wake(self.cache.owner_key(kind, obj))
 
     async def play(self) -> World:
         """The rest of the script, and what the monitor has to say about it."""
@@ -212,17 +235,19 @@ class World:
 
     async def _pass(self) -> None:
         self.passes += 1
-        self.due = float("inf")
+        key = min(self.dues, key=lambda k: (self.dues[k], k))
+        del self.dues[key]
         try:
-            again = await self.reconciler.reconcile(self.key)
+            again = await self.reconciler.reconcile(key)
         except Killed:
             self.restarts += 1
             self._start()
+            return
         except ApiError:
-            self.due = min(self.due, self.now + 1.0)
-        else:
-            if again is not None:
-                self.due = min(self.due, self.now + max(again, 0.0))
+            again = 1.0
+        if again is not None:
+            at = self.now + max(again, 0.0)
+            self.dues[key] = min(self.dues.get(key, at), at)
 
     @property
     def mdep(self) -> dict[str, Any]:

@@ -10,17 +10,23 @@ from merit.cluster.cache import OURS, Cache, Key, label_key, owner_key
 
 
 class Intake:
-    """Fills the cache, wakes owners, and remembers when each kind was last proved fresh."""
+    """Fills the cache, wakes owners, and remembers when each kind was last proved fresh.
+
+    `concerned` is told of every resource of ours that is new, changed or gone (None), and answers
+    whom else that concerns.
+    """
 
     def __init__(
         self,
         cache: Cache,
         wake: Callable[[Key], None],
         *,
+        concerned: Callable[[Key, dict[str, Any] | None], set[Key]] = lambda key, obj: set(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cache = cache
         self._wake = wake
+        self._concerned = concerned
         self._clock = clock
         self._proved: dict[str, float] = {}
 
@@ -35,6 +41,9 @@ class Intake:
             woken = {owner_key(kind, obj)}
             if before is not None and kind != OURS:
                 woken.add(label_key(before))  # its label may have been changed to another's
+            if kind == OURS:
+                own = Key(metadata.get("namespace", ""), metadata["name"])
+                woken |= self._concerned(own, obj)
             for key in woken - {None}:
                 assert key is not None
                 self._wake(key)
@@ -45,6 +54,9 @@ class Intake:
         key = owner_key(kind, forgotten) if forgotten is not None else None
         if key is not None:
             self._wake(key)
+        if forgotten is not None and kind == OURS:
+            for other in self._concerned(Key(namespace, name), None):
+                self._wake(other)
 
     def proved(self, kind: str) -> None:
         """The watch of this kind works: an event came, or a sweep agrees with the cache."""

@@ -93,6 +93,11 @@ class Fleet:
             return False
         return True
 
+    @property
+    def per_pod(self) -> bool:
+        """Whether these are the servers' own series, pod by pod."""
+        return self._preset.per_pod
+
     def available(self) -> tuple[bool, str, str]:
         """Whether the last tick was answered; else the reason and what was said."""
         if not self._windows or self._lost.reason:

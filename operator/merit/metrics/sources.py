@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,7 +18,11 @@ from merit.metrics.preset import Name
 from merit.policy.observed import Figure
 
 log = logging.getLogger("merit.metrics")
+OWN = "/servers"  # after a source's name: the view of its servers' own series
 CHECK = 1.0  # seconds between two questions whether somebody has become exposed; they cost nothing
+
+
+WANTED = 120.0  # seconds for which a view is looked at after somebody has asked it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +40,14 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One source: the fleet that verdicts rest on, and the servers' own series, if it has any."""
+    """One source: the fleet that verdicts rest on, and the servers' own series, if it has any.
+
+    `idle`: it is looked at only while somebody asks it.
+    """
 
     fleet: Fleet
     pods: Pods | None = None
+    idle: bool = False
 
 
 class Sources:
@@ -52,6 +61,7 @@ class Sources:
         self, views: Mapping[str, View], *, default: str, fast: float, live: float
     ) -> None:
         self._views, self._default, self._fast, self._live = views, default, fast, live
+        self._asked: dict[str, float] = {}
         self.exposed: Callable[[], Mapping[str, frozenset[Name]]] = dict
         self.empty: Callable[[], bool] = lambda: False
 
@@ -66,6 +76,8 @@ class Sources:
 
     def _everybody(self, name: str, view: View) -> Callable[[], Awaitable[Look | None]]:
         async def look() -> Look | None:
+            if view.idle and time.monotonic() - self._asked.get(name, -math.inf) > WANTED:
+                return None
             await view.fleet.tick()
             return _look(name, None, view.fleet)
 
@@ -166,8 +178,23 @@ class Sources:
         view = self._view(source)
         return view is not None and view.pods is not None
 
+    def view_of(self, source: str, *, by_pods: bool) -> str:
+        """The view that counts the requests of an object of this source; empty if it has none.
+
+        `by_pods`: no gateway is before it, so its servers' own series must do.
+        """
+        name = source or self._default
+        view = self._views.get(name)
+        if not by_pods:
+            return name if view is not None else ""
+        if name + OWN in self._views:
+            return name + OWN
+        return name if view is not None and view.fleet.per_pod else ""
+
     def _view(self, source: str) -> View | None:
-        return self._views.get(source or self._default)
+        name = source or self._default
+        self._asked[name] = time.monotonic()
+        return self._views.get(name)
 
 
 def _look(name: str, names: frozenset[Name] | None, fleet: Fleet) -> Look:

@@ -65,7 +65,7 @@ def leaving_until(status: Status, now: float) -> float | None:
 
 def _arms(seen: Observed, status: Status, now: float) -> list[Action]:
     """What each revision lacks. While a name is somebody else's nothing is made: it would fail."""
-    if seen.conflict:
+    if seen.conflict and seen.conflict != seen.contested:
         return []
     return [
         EnsureArm(key=plan.key, replicas=plan.replicas, scaling=plan.scaling, budget=plan.budget)

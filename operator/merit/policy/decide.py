@@ -21,6 +21,7 @@ from merit.policy.feasibility import check_feasibility
 from merit.policy.judging import judge_evidence, weighed, with_evidence
 from merit.policy.listening import listened
 from merit.policy.live import watch
+from merit.policy.lost_route import route_is_gone
 from merit.policy.observed import Observed
 from merit.policy.pin import pin_remembers
 from merit.policy.present import present
@@ -53,6 +54,7 @@ RULES: tuple[Rule, ...] = (
     pin_remembers,  # ... and the pin, what was rejected
     abort,  # a human's no always wins
     candidate_is_down,
+    route_is_gone,
     judge_evidence,  # the traffic goes back the moment the evidence turns
     roll_back_live,
     verify,  # a live revision beside its predecessor

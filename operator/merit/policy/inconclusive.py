@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from merit.api.status import Candidate, Status
 from merit.evidence.counts import NoSample, Sample
+from merit.policy.capacity import pods_wanted
 from merit.policy.case import Case
 from merit.policy.decision import Decision
 from merit.policy.outcome import promote, roll_back, withdraw
 from merit.policy.raising import unapproved
-from merit.policy.remember import decided, told
+from merit.policy.remember import DRAIN, decided, told
+from merit.policy.routes import by_pods
 from merit.policy.times import age, stamp
 from merit.policy.verdict import Verdict
 
@@ -51,11 +53,20 @@ def hold(case: Case, verdict: Verdict, now: float) -> Decision:
 def resume(case: Case, now: float) -> Decision:
     """A withdrawn rollout starts again at its first step, with fresh evidence."""
     why = next((s.reason for s in case.status.flow if s.stage == "Rollout"), "")
-    gone = case.arm.ready >= case.known.replicas_min and isinstance(case.seen.sample, Sample)
+    needed = min(case.known.replicas_min, pods_wanted(case))
+    gone = case.arm.ready >= needed and isinstance(case.seen.sample, Sample) and _out(case, now)
     if why == "Inconclusive" or not gone:
         return Decision(case.status, again=case.seen.tuning.tick)
     status = started_again(case.status, case.candidate, "the cause is gone", now)
     return Decision(status, decisive_status=True)
+
+
+def _out(case: Case, now: float) -> bool:
+    """All traffic is at the stable revision; by pod count, open connections have ended, too."""
+    stable, weights = case.status.stable, case.seen.route.weights
+    if stable is None or dict(weights) != {stable.short: 100}:
+        return False
+    return not by_pods(case.seen) or age(case.candidate.since, now) >= DRAIN
 
 
 def started_again(status: Status, candidate: Candidate, why: str, now: float) -> Status:

@@ -124,13 +124,15 @@ class Ledger:
 class Tuning:
     """What the operator's configuration says for this object.
 
-    `source`: the metrics source in use, empty if the configuration has none. `per_pod`: it gives
+    `source`: the metrics source in use, empty if the configuration has none; `view`: of its views
+    the one that counts this object's requests, the gateway's or the servers'. `per_pod`: it gives
     per-pod counts. `tick`: seconds between two looks while a candidate is exposed. `live_tick`: the
     same for a live revision. `prices`: the price book, None if there is none.
     `report_image`: Merit's image for reading frameworks' files, empty if nobody named one.
     """
 
     source: str = ""
+    view: str = ""
     per_pod: bool = False
     tick: float = 5.0
     live_tick: float = 15.0

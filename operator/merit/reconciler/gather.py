@@ -14,6 +14,7 @@ from merit.api.hashing import content_hash, identify
 from merit.api.host_access import host_access
 from merit.api.names import LABEL_CANDIDATE, LABEL_NAME, LABEL_STAGE
 from merit.api.spec import Spec
+from merit.api.status import Status
 from merit.api.validation import Invalid, parse_spec
 from merit.cluster.cache import Cache, Key
 from merit.cluster.client import Cluster
@@ -28,6 +29,7 @@ from merit.policy.routes import kind_in_force, refusal, route_in_force, served
 from merit.policy.signals import declared
 from merit.policy.times import seconds
 from merit.policy.tokens import read_tokens
+from merit.reconciler.contest import Contest
 from merit.reconciler.facts import owned_by
 from merit.reconciler.job_facts import job_facts
 from merit.reconciler.memory import Memory, read_status
@@ -43,6 +45,10 @@ class Looks(Protocol):
     """What of the metrics fleet the loop reads: memory only."""
 
     def sample(self, arms: FleetArms) -> Sample | NoSample: ...
+
+    def view_of(self, source: str, *, by_pods: bool) -> str: ...
+
+    def per_pod(self, source: str) -> bool: ...
 
     def idle(
         self, namespace: str, name: str, short: str, port: int, *, source: str = ""
@@ -77,8 +83,11 @@ class Looks(Protocol):
 class Gatherer:
     """Makes the view of one object."""
 
-    def __init__(self, cluster: Cluster, cache: Cache, fleet: Looks, config: Config) -> None:
+    def __init__(
+        self, cluster: Cluster, cache: Cache, fleet: Looks, config: Config, contest: Contest
+    ) -> None:
         self._cluster, self._cache, self._fleet, self._config = cluster, cache, fleet, config
+        self._contest = contest
 
     async def observe(self, key: Key, obj: Object, memory: Memory) -> Observed:
         """Everything that matters about the object now."""
@@ -93,7 +102,7 @@ class Gatherer:
         refused = memory.refused[1] if memory.refused and memory.refused[0] == generation else None
         if isinstance(spec, Spec) and not self._config.pods.host_access:
             refused = host_access(spec) or refused
-        tuning = self._tuning(key.namespace, spec)
+        tuning = self._tuning(key.namespace, spec, status)
         children = Children(self._cache, key, uid, status, memory)
         seen = Observed(
             name=key.name,
@@ -122,10 +131,12 @@ class Gatherer:
             ),
             tuning=tuning,
         )
-        seen = self._reached(key, seen, children, memory)
+        seen = self._reached(key, obj, seen, children, memory)
         return await self._measured(key, seen)
 
-    def _reached(self, key: Key, seen: Observed, children: Children, memory: Memory) -> Observed:
+    def _reached(
+        self, key: Key, obj: Object, seen: Observed, children: Children, memory: Memory
+    ) -> Observed:
         """The view with its traffic: the route in force, what stands, and whose it is."""
         behind = served(seen)
         refused = (
@@ -133,23 +144,27 @@ class Gatherer:
             or refusal(seen.spec, seen.status, behind, seen.tuning)
             or unreadable(seen.spec, seen.tuning)
         )
-        seen = replace(seen, refused=refused)
+        contested = self._contest.declared(obj)
+        seen = replace(seen, refused=refused, contested=contested)
         router = ROUTERS[kind_in_force(seen.status, seen.spec, behind)]
         pods = {short: arm.desired for short, arm in seen.arms.items()}
         route = children.route(router, route_in_force(seen), seen.accepted, pods)
+        standing = self._cache.get("HTTPRoute", key.namespace, key.name)
+        if route.exists and not route.foreign and self._contest.standing(obj, standing):
+            route = replace(route, contested=True)
         conflict = memory.conflict
         told = conflict[1] if conflict and conflict[0] == seen.generation else ""
         return replace(
             seen,
             route=route,
-            conflict=told or children.conflict(router),
+            conflict=told or children.conflict(router) or contested,
             idle=self._idle(key, seen),
         )
 
     def _idle(self, key: Key, seen: Observed) -> dict[str, bool]:
         """For each arm that leaves, whether requests still end at it."""
         ports = {a.identity.short: a.spec.serving.port for a in seen.accepted.values()}
-        source = seen.tuning.source
+        source = seen.tuning.view
         return {
             arm.short: bool(source)
             and self._fleet.idle(
@@ -199,15 +214,15 @@ class Gatherer:
             return {}
         edges = {s.name: s.bound for s in declared(accepted.spec)}
         found = self._fleet.dispersion(
-            key.namespace, key.name, stable.short, edges, source=seen.tuning.source
+            key.namespace, key.name, stable.short, edges, source=seen.tuning.view
         )
         return None if found is None else found.phi
 
     def _warnings(self, seen: Observed) -> tuple[tuple[str, str], ...]:
-        if not isinstance(seen.spec, Spec) or not seen.tuning.source:
+        if not isinstance(seen.spec, Spec) or not seen.tuning.view:
             return ()
         edges = {s.name: s.bound for s in declared(seen.spec)}
-        return self._fleet.warnings(edges, source=seen.tuning.source)
+        return self._fleet.warnings(edges, source=seen.tuning.view)
 
     async def _serving_record(self, key: Key, seen: Observed) -> Mapping[str, str]:
         """The stable revision's evaluation on record, if a verdict is due that may need it."""
@@ -229,7 +244,7 @@ class Gatherer:
         accepted = seen.accepted.get(f"{candidate.short}-{candidate.policy}")
         if accepted is None:
             return None
-        if not seen.tuning.source:
+        if not seen.tuning.view:
             return NoSample("NoSource", "the operator's configuration has no metrics source for it")
         since = consumed(seen.status.analysis) if candidate.weight else None
         began = seconds(candidate.rollout_since) or None
@@ -237,29 +252,32 @@ class Gatherer:
         arms = fleet_arms(key, accepted.spec, candidate.short, stable.short, since, began)
         if serving is not None:
             arms = replace(arms, stable_port=serving.spec.serving.port)
-        arms = replace(arms, source=seen.tuning.source)
+        arms = replace(arms, source=seen.tuning.view)
         return self._fleet.sample(arms)
 
     def _figures(self, key: Key, seen: Observed) -> dict[str, Figure]:
         stable = seen.status.stable
-        if stable is None or not seen.tuning.source:
+        if stable is None or not seen.tuning.view:
             return {}
         accepted = seen.accepted.get(f"{stable.short}-{stable.policy}")
         if accepted is None:
             return {}
         edges = {signal.name: signal.bound for signal in declared(accepted.spec)}
         port = accepted.spec.serving.port
-        source = seen.tuning.source
+        source = seen.tuning.view
         return self._fleet.display(
             key.namespace, key.name, stable.short, port, edges, source=source
         )
 
-    def _tuning(self, namespace: str, spec: Spec | Invalid) -> Tuning:
+    def _tuning(self, namespace: str, spec: Spec | Invalid, status: Status) -> Tuning:
         named = spec.monitoring.source if isinstance(spec, Spec) and spec.monitoring else None
         source = self._config.source(namespace, named)
+        name = source[0] if source else ""
+        by_pods = kind_in_force(status, spec, None) == "replicas"
         return Tuning(
-            source=source[0] if source else "",
-            per_pod=source is not None and bool(source[1].server),
+            source=name,
+            view=self._fleet.view_of(name, by_pods=by_pods) if name else "",
+            per_pod=bool(name) and self._fleet.per_pod(name),
             tick=self._config.tick.fast,
             live_tick=self._config.tick.live,
             constants=self._config.constants(),

@@ -16,6 +16,7 @@ from merit.config import Config
 from merit.policy.decide import decide
 from merit.policy.decision import Accept, Decision
 from merit.policy.observed import Observed
+from merit.reconciler.contest import Contest
 from merit.reconciler.execute import DECISIVE, QUICK, Foreign, Hands, NotReady, execute
 from merit.reconciler.gather import Gatherer, Looks, Object
 from merit.reconciler.memory import Memory, read_status
@@ -45,8 +46,9 @@ class Reconciler:
         witness: Witness | None = None,
     ) -> None:
         self._cluster, self._cache, self._recorder, self._now = cluster, cache, recorder, now
-        self._config = config
-        self._gatherer = Gatherer(cluster, cache, fleet, config)
+        self._config, self._fleet = config, fleet
+        self._contest = Contest()
+        self._gatherer = Gatherer(cluster, cache, fleet, config, self._contest)
         self._memories: dict[str, Memory] = {}
         self._urgent: set[Key] = set()
         self._witness = witness or Witness()
@@ -55,6 +57,10 @@ class Reconciler:
     def urgent(self, key: Key) -> bool:
         """Whether this key belongs in the safety lane."""
         return key in self._urgent
+
+    def concerned(self, key: Key, obj: Object | None) -> set[Key]:
+        """Whom else it concerns that this object is new, changed, or gone (None)."""
+        return self._contest.seen(key, obj)
 
     def wants_sample(self, key: Key) -> bool:
         """Whether a new look at Prometheus may change something for this object."""
@@ -65,7 +71,7 @@ class Reconciler:
         return status.stable is not None
 
     def exposed(self) -> dict[str, frozenset[Key]]:
-        """What has traffic to be judged by, or is on its way to it, by metrics source."""
+        """What has traffic to be judged by, or is on its way to it, by view of a metrics source."""
         found: dict[str, set[Key]] = {}
         for key in sorted(self._cache.keys()):
             obj = self._cache.get(KIND, key.namespace, key.name) or {}
@@ -74,8 +80,10 @@ class Reconciler:
             if stage in ("Rollout", "Holdback", "Withdrawn") or status.get("verifying"):
                 named = ((obj.get("spec") or {}).get("monitoring") or {}).get("source")
                 source = self._config.source(key.namespace, named)
-                if source is not None:
-                    found.setdefault(source[0], set()).add(key)
+                by_pods = status.get("route") == "replicas"
+                view = self._fleet.view_of(source[0], by_pods=by_pods) if source else ""
+                if view:
+                    found.setdefault(view, set()).add(key)
         return {source: frozenset(keys) for source, keys in found.items()}
 
     async def reconcile(self, key: Key) -> float | None:
