@@ -20,6 +20,7 @@ from merit.api.base import Model
 from merit.api.quantity import parse_decimal, parse_duration, parse_share
 from merit.evidence.constants import Constants
 from merit.evidence.cost import PriceBook
+from merit.evidence.drift import WINDOWS
 
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 Share = Annotated[float, BeforeValidator(parse_share)]
@@ -45,6 +46,12 @@ class PrometheusServer(_Part):
     ca_file: str = ""
     headers: dict[str, str] = Field(default_factory=dict)
     timeout: Seconds = 5.0
+
+
+class Queries(_Part):
+    """Whose own queries a source takes: none by default, as their author is not trusted."""
+
+    namespaces: tuple[str, ...] = ()
 
 
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,63}$")]
@@ -77,7 +84,12 @@ class Source(_Part):
     matchers: dict[LabelName, str] = Field(default_factory=dict)
     server: str = ""
     server_matchers: dict[LabelName, str] = Field(default_factory=dict)
+    queries: Queries = Queries()
     namespaces: tuple[str, ...] = ("*",)
+
+    def takes_queries_from(self, namespace: str) -> bool:
+        """Whether objects of this namespace may send queries of their own."""
+        return "*" in self.queries.namespaces or namespace in self.queries.namespaces
 
     def may_be_used_in(self, namespace: str) -> bool:
         """Whether objects of this namespace may name this source."""
@@ -163,6 +175,13 @@ class Tick(_Part):
     live: Annotated[Seconds, Field(ge=1, le=600)] = 15.0
 
 
+class DriftTimes(_Part):
+    """Windows of drift, from short to long, and how often they are read."""
+
+    windows: Annotated[tuple[Seconds, ...], Field(min_length=1, max_length=4)] = WINDOWS
+    every: Annotated[Seconds, Field(ge=5, le=3600)] = 300.0
+
+
 class Log(_Part):
     """What is logged, and how."""
 
@@ -184,6 +203,7 @@ class Config(_Part):
     pods: Pods = Pods()
     images: Images = Images()
     tick: Tick = Tick()
+    drift: DriftTimes = DriftTimes()
     log: Log = Log()
 
     def constants(self) -> Constants:

@@ -13,9 +13,11 @@ from merit.config import Config, Source
 from merit.figures import Calls
 from merit.metrics.client import Prometheus
 from merit.metrics.counted import Counted
+from merit.metrics.distributions import Distributions
 from merit.metrics.fleet import Fleet
 from merit.metrics.pods import Pods
 from merit.metrics.preset import find_preset
+from merit.metrics.queries import Queries
 from merit.metrics.sources import OWN, Sources, View
 from merit.reconciler.loop import Reconciler
 from merit.reconciler.witness import Witness
@@ -30,7 +32,13 @@ def build(
     views: dict[str, View] = {}
     for name, each in metrics.sources.items():
         views |= _views(name, each, config, calls)
-    sources = Sources(views, default=metrics.default, fast=config.tick.fast, live=config.tick.live)
+    sources = Sources(
+        views,
+        default=metrics.default,
+        fast=config.tick.fast,
+        live=config.tick.live,
+        drift=config.drift.every,
+    )
     outbox = _outbox(config)
     witness = Witness(outbox)
     reconciler = Reconciler(cluster, cache, sources, config, recorder, time.time, witness)
@@ -65,10 +73,17 @@ def _views(name: str, source: Source, config: Config, calls: Calls) -> dict[str,
     prometheus = Counted(asked, name, calls.queries)
     preset = find_preset(source.preset, config.metrics.presets)
     fleet = Fleet(prometheus, preset, matchers=source.matchers, scrape=config.constants().scrape)
-    if not source.server:
-        pods = Pods(prometheus, preset, matchers=source.matchers) if preset.per_pod else None
-        return {name: View(fleet, pods)}
-    servers, chosen = find_preset(source.server, config.metrics.presets), source.server_matchers
+    queries = Queries(prometheus) if source.queries.namespaces else None
+    if not source.server and not preset.per_pod:
+        return {name: View(fleet, queries=queries)}
+    servers, chosen = preset, source.matchers
+    if source.server:
+        servers = find_preset(source.server, config.metrics.presets)
+        chosen = source.server_matchers
     pods = Pods(prometheus, servers, matchers=chosen)
+    distributions = Distributions(prometheus, pods, windows=config.drift.windows)
+    view = View(fleet, pods, distributions=distributions, queries=queries)
+    if not source.server:
+        return {name: view}
     own = Fleet(prometheus, servers, matchers=chosen, scrape=config.constants().scrape)
-    return {name: View(fleet, pods), name + OWN: View(own, pods, idle=True)}
+    return {name: view, name + OWN: View(own, pods, idle=True)}

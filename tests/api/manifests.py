@@ -106,7 +106,31 @@ def full() -> dict[str, Any]:
         "rollout.maxDuration": "1h30m",
         "rollout.onInconclusive": "Withdraw",
         "rollout.holdback": {"weight": 10, "duration": "30s"},
-        "monitoring": {"source": "contour"},
+        "goal.kpi": {
+            "query": 'sum(rate(fraud_prevented_total{app="fraud"}[1h]))',
+            "min": "40",
+            "max": "1000000",
+        },
+        "monitoring": {
+            "source": "contour",
+            "drift": [
+                {
+                    "name": "score",
+                    "of": "Predictions",
+                    "histogram": "model_prediction_score",
+                    "sensitivity": "Low",
+                },
+                {
+                    "name": "kind",
+                    "of": "Features",
+                    "classes": {"counter": "model_channel_total", "label": "channel"},
+                },
+            ],
+            "signals": [{"name": "nulls", "query": "max(nulls)", "max": "0.02", "min": "0"}],
+        },
+        "failureModes.2": {"name": "shift", "signal": "drift/score", "response": "Rollback"},
+        "failureModes.3": {"name": "nulls", "signal": "signals/nulls", "response": "Alert"},
+        "failureModes.4": {"name": "goal", "signal": "kpi", "response": "Hold"},
         "rollbackPolicy.keepWarm": "24h",
         "paused": False,
         "rollback": {
@@ -133,6 +157,8 @@ def put(path: str, value: Any, manifest: dict[str, Any] | None = None) -> dict[s
     key: Any = int(last) if isinstance(at, list) else last
     if value is ...:
         del at[key]
+    elif isinstance(at, list) and key == len(at):
+        at.append(value)
     else:
         at[key] = value
     return result

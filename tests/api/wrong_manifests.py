@@ -25,6 +25,8 @@ class Wrong(NamedTuple):
 _POD = "spec.serving.template.spec"
 _SIDECAR = {"name": "sidecar", "image": "s:1"}
 _SERVER = {"name": "server", "image": "s:1", "readinessProbe": {"tcpSocket": {"port": 8080}}}
+_NULLS = {"name": "nulls", "query": "max(nulls)", "max": "0.02"}
+_AMOUNT = {"name": "amount", "of": "Features", "histogram": "model_feature_amount"}
 _HASH = "h1:" + "0" * 64
 _PIN = {
     "fromRevision": _HASH,
@@ -46,6 +48,95 @@ WRONG = [
     Wrong("no goal", put("spec.goal", ...), "spec.goal", "objective"),
     Wrong("no owner", put("spec.owner", ...), "spec.owner", "contact"),
     Wrong("no constraints", put("spec.constraints", ...), "spec.constraints", "errors"),
+    Wrong(
+        "a failure mode of a drift that nothing measures",
+        put("spec.failureModes.0.signal", "drift/score"),
+        "spec.failureModes",
+        "declare score in monitoring.drift",
+    ),
+    Wrong(
+        "a failure mode of a KPI that is not there",
+        put("spec.failureModes.0.signal", "kpi"),
+        "spec.failureModes",
+        "goal.kpi",
+    ),
+    Wrong(
+        "a failure mode of a threshold with another name",
+        put(
+            "spec.failureModes.0.signal",
+            "signals/null",
+            put("spec.monitoring", {"signals": [_NULLS]}),
+        ),
+        "spec.failureModes",
+        "signals/nulls",
+    ),
+    Wrong(
+        "a rollback for a drift of features",
+        put(
+            "spec.failureModes.0",
+            {"name": "shift", "signal": "drift/amount", "response": "Rollback"},
+            put("spec.monitoring", {"drift": [_AMOUNT]}),
+        ),
+        "spec.failureModes",
+        "Retrain",
+    ),
+    Wrong("a KPI without a bar", put("spec.goal.kpi", {"query": "x"}), "spec.goal.kpi", "min"),
+    Wrong(
+        "a KPI whose bars cross",
+        put("spec.goal.kpi", {"query": "x", "min": "2", "max": "1"}),
+        "spec.goal.kpi",
+        "max",
+    ),
+    Wrong(
+        "a threshold without a bar",
+        put("spec.monitoring", {"signals": [{"name": "nulls", "query": "x"}]}),
+        "spec.monitoring.signals[0]",
+        "max",
+    ),
+    Wrong(
+        "a drift from nowhere",
+        put("spec.monitoring", {"drift": [{"name": "score", "of": "Predictions"}]}),
+        "spec.monitoring.drift[0]",
+        "histogram",
+    ),
+    Wrong(
+        "a drift of neither",
+        put("spec.monitoring", {"drift": [_AMOUNT | {"of": "Labels"}]}),
+        "spec.monitoring.drift[0].of",
+        "Predictions",
+    ),
+    Wrong(
+        "two drifts of one name",
+        put("spec.monitoring", {"drift": [_AMOUNT, _AMOUNT]}),
+        "spec.monitoring.drift",
+        "name",
+    ),
+    Wrong(
+        "two thresholds of one name",
+        put("spec.monitoring", {"signals": [_NULLS, _NULLS]}),
+        "spec.monitoring.signals",
+        "name",
+    ),
+    Wrong(
+        "a query that never ends",
+        put("spec.goal.kpi", {"query": "sum(rate(x[5m])", "min": "1"}),
+        "spec.goal.kpi.query",
+        "close",
+        crd=False,
+    ),
+    Wrong(
+        "a query that is a range",
+        put("spec.goal.kpi", {"query": "x[5m]", "min": "1"}),
+        "spec.goal.kpi.query",
+        "rate",
+        crd=False,
+    ),
+    Wrong(
+        "a query of two lines",
+        put("spec.goal.kpi", {"query": "x\n+ y", "min": "1"}),
+        "spec.goal.kpi.query",
+        "one line",
+    ),
     Wrong("no failure modes", put("spec.failureModes", ...), "spec.failureModes", "signal"),
     Wrong(
         "no rollback policy", put("spec.rollbackPolicy", ...), "spec.rollbackPolicy", "automatic"

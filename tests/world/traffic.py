@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from merit.evidence.counts import ArmPair, Counts, NoSample, Sample
+from merit.metrics.pods import Dispersion
 from merit.policy.observed import Figure
 from tests.world.actors import env
 from tests.world.store import Commit, Store
@@ -174,6 +175,20 @@ class Fleet:
     def warnings(self, edges: Any, *, source: str = "") -> tuple[tuple[str, str], ...]:
         """Every bound is a bucket edge here."""
         return ()
+
+    def dispersion(self, *_: Any, **__: Any) -> Dispersion:
+        """No server is read here."""
+        return Dispersion()
+
+    def windows(self, *_: Any, **__: Any) -> NoSample:
+        """No server is read here."""
+        return NoSample("NoSource", "the metrics source reads no series of the servers")
+
+    pair = windows
+
+    def readings(self, *_: Any, **__: Any) -> NoSample:
+        """No queries are taken here."""
+        return NoSample("QueriesClosed", "the metrics source takes no queries")
 
     def _grid(self) -> float:
         return self.traffic.store.now() // SCRAPE * SCRAPE

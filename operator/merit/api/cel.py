@@ -5,9 +5,19 @@ from __future__ import annotations
 from merit.api.directions import HIGHER, LOWER
 
 _ORDER = "{0}.all(x, {0}.exists_one(y, y == x)) && {0}.isSorted()"
+_DRIFT = "has(self.monitoring) && has(self.monitoring.drift) && self.monitoring.drift.exists(d, "
+_CUSTOM = (
+    "has(self.monitoring) && has(self.monitoring.signals) && self.monitoring.signals.exists(s, "
+)
+_BAR = "has(self.min) || has(self.max)"
+_ORDERED = "!has(self.min) || !has(self.max) || double(self.min) <= double(self.max)"
 _SIGNAL = (
     "self.failureModes.all(m, m.signal == 'cost' ? has(self.constraints.cost) :"
-    " m.signal == 'errors' ? has(self.constraints.errors) : has(self.constraints.latency)"
+    " m.signal == 'errors' ? has(self.constraints.errors) :"
+    " m.signal == 'kpi' ? has(self.goal.kpi) :"
+    f" m.signal.startsWith('drift/') ? ({_DRIFT}m.signal == 'drift/' + d.name)) :"
+    f" m.signal.startsWith('signals/') ? ({_CUSTOM}m.signal == 'signals/' + s.name)) :"
+    " has(self.constraints.latency)"
     " && (m.signal != 'latency/p50' || has(self.constraints.latency.p50))"
     " && (m.signal != 'latency/p90' || has(self.constraints.latency.p90))"
     " && (m.signal != 'latency/p95' || has(self.constraints.latency.p95))"
@@ -15,7 +25,33 @@ _SIGNAL = (
 )
 # What spans fields, where it stands: path below spec, rule, message with the remedy. "[]": items.
 RULES: tuple[tuple[str, str, str], ...] = (
-    ("", _SIGNAL, "spec.failureModes: a signal has no bound in spec.constraints: set it there"),
+    ("", _SIGNAL, "spec.failureModes: nothing in this object measures a signal: declare it"),
+    (
+        "",
+        f"self.failureModes.all(m, m.response != 'Rollback' || !({_DRIFT}"
+        "d.of == 'Features' && m.signal == 'drift/' + d.name)))",
+        "spec.failureModes: Rollback cannot cure a drift of features, as the older model is "
+        "staler still: use Alert, Retrain or Hold",
+    ),
+    ("goal.kpi", _BAR, "set min or max"),
+    ("goal.kpi", _ORDERED, "set min to at most max"),
+    ("monitoring.signals[]", _BAR, "set min or max"),
+    ("monitoring.signals[]", _ORDERED, "set min to at most max"),
+    (
+        "monitoring.drift[]",
+        "has(self.histogram) != has(self.classes)",
+        "set histogram, or classes: one of them",
+    ),
+    (
+        "monitoring.signals",
+        "self.all(a, self.exists_one(b, b.name == a.name))",
+        "two signals have one name: give each its own",
+    ),
+    (
+        "monitoring.drift",
+        "self.all(a, self.exists_one(b, b.name == a.name))",
+        "two drifts have one name: give each its own",
+    ),
     (
         "failureModes",
         "self.all(a, self.exists_one(b, b.name == a.name))",

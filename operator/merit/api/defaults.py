@@ -78,7 +78,7 @@ def effective(spec: Spec, *, source: str = "") -> Effective:
     holdback = rollout.holdback
     replicas = scale.replicas if scale else None
     return Effective(
-        source=spec.monitoring.source if spec.monitoring else source,
+        source=(spec.monitoring.source if spec.monitoring else None) or source,
         steps=rollout.steps or STEPS,
         explicit_steps=rollout.steps is not None,
         approvals=rollout.approvals or (),

@@ -257,6 +257,16 @@ class Reason(StrEnum):
         "more requests are slow than with the stable revision",
         "profile the server",
     )
+    PREDICTIONS_SHIFTED = (
+        "PredictionsShifted",
+        "it predicts otherwise than the stable revision",
+        "compare the two models, or declare another response",
+    )
+    VETOED = (
+        "Vetoed",
+        "cost, a threshold or drift forbids a step up",
+        "look at the named signal",
+    )
     DEAD_ON_ARRIVAL = ("DeadOnArrival", "nearly every request fails", "read the server's log")
     PODS_DOWN = ("PodsDown", "no pod can serve", "look at the pods")
     CRASH_LOOP = ("CrashLoop", "the server ends again and again", "read its previous log")

@@ -14,14 +14,26 @@ from merit.api.base import Model
 from merit.api.constraints import Constraints
 from merit.api.evaluation import Evaluation
 from merit.api.fields import Duration, Free, Hash, Label, Port, Text
-from merit.api.monitoring import Monitoring
+from merit.api.monitoring import Kpi, Monitoring
 from merit.api.rollout import Rollout
+
+SignalName = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(errors|latency(/p(50|90|95|99))?|cost|kpi|(drift|signals)/[a-z0-9]([-a-z0-9]*"
+        r"[a-z0-9])?)$",
+        max_length=72,
+    ),
+]
 
 
 class Goal(Model):
     """Why this model exists."""
 
     objective: Text = Field(description="What the model is for, in one sentence. Required.")
+    kpi: Kpi | None = Field(
+        default=None, description="A number that says whether it is met. Default: none."
+    )
 
 
 class Owner(Model):
@@ -38,9 +50,10 @@ class FailureMode(Model):
     """One way in which this model can fail, what tells, and what happens then."""
 
     name: Label = Field(description="A short name, as slow-responses. Required.")
-    signal: Literal[
-        "errors", "latency", "latency/p50", "latency/p90", "latency/p95", "latency/p99", "cost"
-    ] = Field(description="What tells: a signal that spec.constraints sets a bound for. Required.")
+    signal: SignalName = Field(
+        description="What tells, and is declared in this object: errors, latency, latency/p99, "
+        "cost, kpi, drift/<name>, signals/<name>. Required."
+    )
     response: Literal["Rollback", "Alert", "Hold"] = Field(
         description="What is done about it. Required."
     )

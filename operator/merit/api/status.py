@@ -127,6 +127,19 @@ class Verifying(Told):
     analysis: dict[str, Any] | None = None
 
 
+class DriftState(Told):
+    """The frozen baseline of one drift of one revision, and what was seen against it."""
+
+    name: str
+    short: str
+    baseline: Literal["Reference", "BurnIn"] = Field(
+        description="From the evaluation report, or the revision's own beginning."
+    )
+    histogram: dict[str, Any] = Field(default_factory=dict)
+    beyond: int = Field(default=0, description="Windows in a row beyond the mark.")
+    last: str = Field(default="", description="When the newest window ended.")
+
+
 class NextStep(Told):
     """What happens next, and when at the latest it is looked at again."""
 
@@ -188,6 +201,7 @@ class Status(Told):
     leaving: tuple[Leaving, ...] = ()
     flow: tuple[FlowStage, ...] = ()
     signals: tuple[Signal, ...] = ()
+    drift: tuple[DriftState, ...] = ()
     next: NextStep | None = None
     decisions: tuple[DecisionLine, ...] = ()
     rejected: tuple[Rejection, ...] = ()

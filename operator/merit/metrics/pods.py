@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ from merit.metrics.answer import Series, Source
 from merit.metrics.edges import le_matcher
 from merit.metrics.inspection import AGAIN, CHECKED, Inspection, inspect
 from merit.metrics.minutes import MINUTE, Row, minutes
-from merit.metrics.preset import Preset, service_of
+from merit.metrics.preset import PodLabels, Preset, service_of
 from merit.metrics.promql import joined, matcher, quoted
 from merit.metrics.window import bracket, number_of
 
@@ -91,6 +92,16 @@ class Pods:
             self._found = await inspect(self._source, self._preset, self.selector)
             self._inspected_at = now
         return self._found
+
+    async def labels(self) -> PodLabels:
+        """The labels that name a pod here; the preset's first choice while nothing is known."""
+        found = await self.inspected(time.monotonic())
+        return found.pod or self._preset.pod[0]
+
+    @property
+    def namespace_label(self) -> str:
+        """Of these labels, the namespace's."""
+        return (self._found.pod or self._preset.pod[0]).namespace
 
     async def _measure(self, asked: Asked, found: Inspection) -> Dispersion:
         phi: dict[str, float] = {}

@@ -7,18 +7,21 @@ import logging
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from merit.evidence.counts import NoSample, Sample
 from merit.metrics.arms import FleetArms
+from merit.metrics.distributions import MINUTE, Distributions, Wanted
 from merit.metrics.fleet import Fleet
 from merit.metrics.pods import Dispersion, Pods
 from merit.metrics.preset import Name
-from merit.policy.observed import Figure
+from merit.metrics.queries import EVERY, Queries
+from merit.policy.observed import Distribution, Figure, Pair, Readings
 
 log = logging.getLogger("merit.metrics")
 OWN = "/servers"  # after a source's name: the view of its servers' own series
+NO_SERVERS = NoSample("NoSource", "the metrics source reads no series of the servers")
 CHECK = 1.0  # seconds between two questions whether somebody has become exposed; they cost nothing
 
 
@@ -43,25 +46,36 @@ class View:
     """One source: the fleet that verdicts rest on, and the servers' own series, if it has any.
 
     `idle`: it is looked at only while somebody asks it.
+    `queries`: users' own, which are sent for the namespaces that the configuration opens it to.
     """
 
     fleet: Fleet
     pods: Pods | None = None
     idle: bool = False
+    distributions: Distributions | None = None
+    queries: Queries | None = None
 
 
 class Sources:
     """Every source by name; `default` is meant where nobody names one.
 
-    `fast`, `live`: seconds between two looks at the exposed objects, and at everybody. `exposed`:
+    `fast`, `live`: seconds between two looks at the exposed objects, and at everybody; `drift`:
+    at the long windows of distributions. `exposed`:
     whose candidates have traffic, by source. `empty`: nobody is there to be looked at.
     """
 
     def __init__(
-        self, views: Mapping[str, View], *, default: str, fast: float, live: float
+        self,
+        views: Mapping[str, View],
+        *,
+        default: str,
+        fast: float,
+        live: float,
+        drift: float = 300.0,
     ) -> None:
         self._views, self._default, self._fast, self._live = views, default, fast, live
         self._asked: dict[str, float] = {}
+        self._drift = drift
         self.exposed: Callable[[], Mapping[str, frozenset[Name]]] = dict
         self.empty: Callable[[], bool] = lambda: False
 
@@ -71,6 +85,8 @@ class Sources:
             for name, view in self._views.items():
                 group.create_task(self._repeat(name, self._live, self._everybody(name, view), told))
                 group.create_task(self._repeat(name, self._fast, self._exposed(name, view), told))
+                for every, look in self._beside(view):
+                    group.create_task(self._repeat(name, every, look, told, eager=False))
             if not self._views:
                 await asyncio.Event().wait()
 
@@ -95,14 +111,25 @@ class Sources:
 
         return look
 
+    def _beside(self, view: View) -> Iterator[tuple[float, Callable[[], Awaitable[Look | None]]]]:
+        """What is read more slowly, and waits for nobody: its results are read from memory."""
+        distributions, queries = view.distributions, view.queries
+        if distributions is not None:
+            yield self._drift, lambda: distributions.round(time.monotonic())
+            yield MINUTE / 4, lambda: distributions.minute(time.monotonic())
+        if queries is not None:
+            yield EVERY, lambda: _silent(queries)
+
     async def _repeat(
         self,
         name: str,
         every: float,
         look: Callable[[], Awaitable[Look | None]],
         told: Callable[[Look], None],
+        *,
+        eager: bool = True,
     ) -> None:
-        """Every so many seconds; a look that had nobody to look at is tried again at once."""
+        """Every so many seconds; an eager look that had nobody to look at, again within one."""
         await asyncio.sleep(random.uniform(0.0, min(1.0, every)))
         while True:
             began = time.monotonic()
@@ -115,7 +142,8 @@ class Sources:
                     looked = Look(name, frozenset(), "MetricsLost", type(error).__name__)
             if looked is not None:
                 told(looked)
-            left = (every if looked is not None else CHECK) - (time.monotonic() - began)
+            pace = CHECK if looked is None and eager else every
+            left = pace - (time.monotonic() - began)
             await asyncio.sleep(max(0.05, left))
 
     def available(self) -> tuple[bool, str, str]:
@@ -173,6 +201,41 @@ class Sources:
             return Dispersion()
         return view.pods.dispersion(namespace, name, short, edges, time.monotonic())
 
+    def windows(
+        self, namespace: str, name: str, short: str, wanted: Wanted, *, source: str = ""
+    ) -> Distribution | NoSample:
+        """As `Distributions.windows`."""
+        view = self._view(source)
+        if view is None or view.distributions is None:
+            return NO_SERVERS
+        return view.distributions.windows(namespace, name, short, wanted, time.monotonic())
+
+    def pair(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        candidate: str,
+        stable: str,
+        wanted: Wanted,
+        source: str = "",
+    ) -> Pair | NoSample:
+        """As `Distributions.pair`."""
+        view = self._view(source)
+        if view is None or view.distributions is None:
+            return NO_SERVERS
+        now = time.monotonic()
+        return view.distributions.pair(
+            namespace, name, candidate=candidate, stable=stable, wanted=wanted, now=now
+        )
+
+    def readings(self, query: str, *, source: str = "") -> Readings:
+        """As `Queries.readings`."""
+        view = self._view(source)
+        if view is None or view.queries is None:
+            return NoSample("QueriesClosed", "the metrics source takes no queries")
+        return view.queries.readings(query, time.monotonic())
+
     def per_pod(self, source: str) -> bool:
         """Whether this source reads the servers' own series."""
         view = self._view(source)
@@ -195,6 +258,10 @@ class Sources:
         name = source or self._default
         self._asked[name] = time.monotonic()
         return self._views.get(name)
+
+
+async def _silent(queries: Queries) -> None:
+    await queries.round(time.monotonic())
 
 
 def _look(name: str, names: frozenset[Name] | None, fleet: Fleet) -> Look:

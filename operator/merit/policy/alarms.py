@@ -31,6 +31,7 @@ from merit.policy.converge import wanted_weights
 from merit.policy.observed import Observed
 from merit.policy.remember import rejection
 from merit.policy.responses import Where, effects, mode_of, responds
+from merit.policy.signals import breach
 from merit.policy.times import age, seconds
 
 LONGEST = 1024  # characters of an annotation
@@ -103,7 +104,7 @@ def _breached_live(seen: Observed, status: Status, now: float) -> Iterator[_Foun
     since = trusted.last_transition_time if trusted else ""
     for signal in status.signals if accepted else ():
         if signal.verdict == "Bad" and accepted is not None:
-            said = f"{signal.name} {signal.value} against a bar of {signal.bar} (n={signal.n:,})"
+            said = breach(signal)
             yield from _breach(accepted.spec, signal.name, "live", "Breached", said, since)
 
 

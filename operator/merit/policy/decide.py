@@ -16,6 +16,7 @@ from merit.policy.conditions import invalid
 from merit.policy.converge import converge, leaving_until
 from merit.policy.decision import Decision, Note
 from merit.policy.down import candidate_is_down
+from merit.policy.drift import judge_drift, with_drift
 from merit.policy.evaluation import evaluate
 from merit.policy.feasibility import check_feasibility
 from merit.policy.judging import judge_evidence, weighed, with_evidence
@@ -29,6 +30,7 @@ from merit.policy.probe import compared, verify
 from merit.policy.records import records_stand
 from merit.policy.restore import restore
 from merit.policy.rollout import roll_out
+from merit.policy.uncounted import with_uncounted
 
 Rule = Callable[[Observed, float], Decision | None]
 
@@ -55,6 +57,7 @@ RULES: tuple[Rule, ...] = (
     abort,  # a human's no always wins
     candidate_is_down,
     route_is_gone,
+    judge_drift,  # only where a failure mode says Rollback
     judge_evidence,  # the traffic goes back the moment the evidence turns
     roll_back_live,
     verify,  # a live revision beside its predecessor
@@ -88,6 +91,8 @@ def decide(seen: Observed, now: float) -> Decision:
     decision = next(answers, Decision(seen.status))
     if seen.deleting:
         return decision
+    watched = with_uncounted(seen, with_drift(seen, decision.status, now), now)
+    decision = replace(decision, status=watched)
     status = present(seen, decision.status, now)
     decision = replace(decision, notes=(*decision.notes, *warned(seen)))
     if decision.decisive_status:

@@ -13,6 +13,7 @@ from merit.api.spec import Spec
 from merit.api.status import Candidate, Status
 from merit.api.validation import Invalid
 from merit.policy.bars import Serving
+from merit.policy.baselines import with_references
 from merit.policy.decision import Decision, Note, Record, RunJob
 from merit.policy.observed import Accepted, JobRun, Observed, Tuning
 from merit.policy.remember import decided, reject, told, was_promoted
@@ -148,6 +149,13 @@ def _finish(seen: Observed, run: Run, job: JobRun, found: Outcome, now: float) -
     candidate, verdict = run.candidate, found.verdict
     record = Record(name=run.job, job=run.job, content=_record(run, job, found, now))
     if verdict.kind == "Good":
+        seen = with_references(
+            seen,
+            run.accepted.spec,
+            short=candidate.short,
+            message=job.message or "",
+            nonce=run.nonce,
+        )
         return _passed(seen, candidate, verdict, now, (record,))
     if verdict.kind == "Bad":
         return _refused(seen, run, verdict, record, now)

@@ -13,7 +13,7 @@ from merit.policy.capacity import HEADROOM
 from merit.policy.decision import Decision
 from merit.policy.listening import monitor_of
 from merit.policy.observed import Accepted, Arm, Figure, Observed
-from merit.policy.signals import Declared, declared
+from merit.policy.signals import Declared, breach, declared, is_uncounted
 from merit.policy.times import age, stamp
 
 FLOOR = 50  # requests in the window before a share says anything
@@ -64,8 +64,10 @@ def told_signals(seen: Observed, status: Status, now: float) -> Status:
     if live is None:
         return status
     found = tuple(_signal(seen, status, signal, now) for signal in declared(live.accepted.spec))
-    if _worth_telling(status.signals, found, now):
-        return status.model_copy(update={"signals": found})
+    counted = tuple(s for s in status.signals if not is_uncounted(s.name))
+    rest = tuple(s for s in status.signals if is_uncounted(s.name))
+    if _worth_telling(counted, found, now):
+        return status.model_copy(update={"signals": (*found, *rest)})
     return status
 
 
@@ -135,9 +137,10 @@ def trusted(seen: Observed, status: Status) -> tuple[str, str, str]:
         return "Unknown", seen.live.reason, "without measurements nothing can be said"
     bad = [s for s in status.signals if s.verdict == "Bad"]
     if bad:
-        said = ", ".join(f"{s.name} {s.value} > {s.bar} (n={s.n:,})" for s in bad)
+        said = ", ".join(breach(s) for s in bad)
         return "False", "Breached", said
-    if not status.signals or any(s.verdict == "NoData" for s in status.signals):
+    counted = [s for s in status.signals if not is_uncounted(s.name)]
+    if not counted or any(s.verdict == "NoData" for s in counted):
         return "Unknown", "NoTraffic", "too few requests to say"
     return "True", "InsideBars", "all inside bars"
 

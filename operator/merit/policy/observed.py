@@ -10,6 +10,7 @@ from merit.api.spec import Pin, Spec
 from merit.api.status import Status
 from merit.api.validation import Invalid
 from merit.evidence.analysis import Analysis
+from merit.evidence.bins import Histogram
 from merit.evidence.constants import Constants
 from merit.evidence.cost import PriceBook
 from merit.evidence.counts import NoSample, Sample
@@ -113,6 +114,27 @@ class Figure:
     value: str
 
 
+Readings = tuple[tuple[float, float], ...] | NoSample
+"""A query's newest values, oldest first: (Unix seconds of Prometheus, value)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """What one revision's servers told: `windows` maps seconds before `at` to a histogram."""
+
+    at: float
+    windows: Mapping[float, Histogram]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Both arms in the same minutes, and ln of the score that they differ."""
+
+    candidate: Histogram
+    stable: Histogram
+    log_e: float
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """The ConfigMap `<name>-ledger`, read when an object without status is first seen."""
@@ -153,10 +175,12 @@ class Observed:
     `incident`: what the whole fleet suffers from, empty if nothing; `idle` tells for each leaving
     arm whether the gateway sends it nothing any more;
     `pin_is_ours`: field manager `merit` applied it; `pin_is_foreign`: another applier owns it.
-    `measuring` while that is being read. `warnings`: reason and sentence for each bound that is no
-    bucket edge. `refused`: why a spec that is valid in itself cannot be had: the API server's own
-    sentence about a child, from a strict dry-run, or a route that cannot be. `contested`: who has
-    what the declared route claims.
+    `measuring` while that is being read. `readings` are of users' queries by signal;
+    `distributions` of what serves, `pairs` of both arms, by name of the drift; `replicas` maps a
+    revision's 8 characters to its mean number of pods over half an hour. `warnings`:
+    reason and sentence for each bound that is no bucket edge. `refused`: why a spec that is
+    valid in itself cannot be had: the API server's own sentence about a child, from a strict
+    dry-run, or a route that cannot be. `contested`: who has what the declared route claims.
     `serving_record`: the stable revision's evaluation on record, read when a verdict compares.
     `tokens` are the values of the annotations merit.dev/approve and so on, by verb.
     `undelivered` says why alerts about this object do not arrive.
@@ -196,6 +220,10 @@ class Observed:
     jobs: tuple[str, ...] = ()
     figures: Mapping[str, Figure] = field(default_factory=dict)
     measuring: bool = False
+    readings: Mapping[str, Readings] = field(default_factory=dict)
+    distributions: Mapping[str, Distribution | NoSample] = field(default_factory=dict)
+    pairs: Mapping[str, Pair | NoSample] = field(default_factory=dict)
+    replicas: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[tuple[str, str], ...] = ()
     undelivered: str = ""
     tuning: Tuning = Tuning()

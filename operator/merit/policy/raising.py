@@ -11,6 +11,7 @@ from merit.policy.capacity import pods_needed
 from merit.policy.case import Case
 from merit.policy.observed import Accepted, Observed
 from merit.policy.times import age
+from merit.policy.uncounted import veto
 from merit.policy.verdict import Verdict
 
 DWELL = 30.0  # seconds at every weight, whatever the evidence
@@ -39,6 +40,9 @@ def may_not_rise(case: Case, now: float) -> Verdict | None:
     lacking = too_few_pods(case, entering)
     if lacking is not None:
         return lacking
+    vetoed = veto(seen, case.accepted.spec)
+    if vetoed is not None:
+        return vetoed
     last = candidate.step == len(case.ladder) - 1
     if last and age(candidate.rollout_since, now) < case.known.min_duration:
         return Verdict("Undecided", "Dwell", "minDuration is not over")

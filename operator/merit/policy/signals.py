@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from merit.api.quantity import format_duration
 from merit.api.spec import Spec
+from merit.api.status import Signal
 from merit.evidence.signal import Bar
 
 PERCENTILES = ("p50", "p90", "p95", "p99")
@@ -38,3 +39,15 @@ def declared(spec: Spec) -> tuple[Declared, ...]:
 def bars(spec: Spec) -> tuple[Bar, ...]:
     """The same, as evidence takes them."""
     return tuple(Bar(name=s.name, limit=s.limit, text=s.shown) for s in declared(spec))
+
+
+def is_uncounted(name: str) -> bool:
+    """Whether no count of requests stands behind a signal of that name."""
+    return name in ("cost", "kpi") or name.startswith(("signals/", "drift/"))
+
+
+def breach(signal: Signal) -> str:
+    """A broken bar in words."""
+    if is_uncounted(signal.name):
+        return f"{signal.name}: {signal.value}; bar: {signal.bar}"
+    return f"{signal.name} {signal.value} > {signal.bar} (n={signal.n:,})"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from merit.api.hashing import content_hash, identify
 from merit.api.host_access import host_access
@@ -19,65 +19,20 @@ from merit.api.validation import Invalid, parse_spec
 from merit.cluster.cache import Cache, Key
 from merit.cluster.client import Cluster
 from merit.config import Config
-from merit.evidence.counts import NoSample, Sample
-from merit.metrics.fleet import FleetArms
-from merit.metrics.pods import Dispersion
 from merit.policy.converge import ledger_content, worth_keeping
 from merit.policy.evaluation import compares, expected_job, newest_pass, unreadable
-from merit.policy.observed import Figure, Observed, Tuning
+from merit.policy.observed import Observed, Tuning
 from merit.policy.routes import kind_in_force, refusal, route_in_force, served
-from merit.policy.signals import declared
-from merit.policy.times import seconds
 from merit.policy.tokens import read_tokens
 from merit.reconciler.contest import Contest
 from merit.reconciler.facts import owned_by
 from merit.reconciler.job_facts import job_facts
+from merit.reconciler.measuring import Looks, Measurements
 from merit.reconciler.memory import Memory, read_status
-from merit.reconciler.render import fleet_arms
 from merit.reconciler.standing import Children
-from merit.reconciler.watching import consumed, live_arms, probe_arms, soon_judged
 from merit.traffic import ROUTERS
 
 Object = dict[str, Any]
-
-
-class Looks(Protocol):
-    """What of the metrics fleet the loop reads: memory only."""
-
-    def sample(self, arms: FleetArms) -> Sample | NoSample: ...
-
-    def view_of(self, source: str, *, by_pods: bool) -> str: ...
-
-    def per_pod(self, source: str) -> bool: ...
-
-    def idle(
-        self, namespace: str, name: str, short: str, port: int, *, source: str = ""
-    ) -> bool: ...
-
-    def display(
-        self,
-        namespace: str,
-        name: str,
-        short: str,
-        port: int,
-        edges: Mapping[str, float | None],
-        *,
-        source: str = "",
-    ) -> dict[str, Figure]: ...
-
-    def warnings(
-        self, edges: Mapping[str, float | None], *, source: str = ""
-    ) -> tuple[tuple[str, str], ...]: ...
-
-    def dispersion(
-        self,
-        namespace: str,
-        name: str,
-        short: str,
-        edges: Mapping[str, float | None],
-        *,
-        source: str = "",
-    ) -> Dispersion | None: ...
 
 
 class Gatherer:
@@ -88,9 +43,10 @@ class Gatherer:
     ) -> None:
         self._cluster, self._cache, self._fleet, self._config = cluster, cache, fleet, config
         self._contest = contest
+        self._measurements = Measurements(fleet, config)
 
-    async def observe(self, key: Key, obj: Object, memory: Memory) -> Observed:
-        """Everything that matters about the object now."""
+    async def observe(self, key: Key, obj: Object, memory: Memory, now: float) -> Observed:
+        """Everything that matters about the object at Unix time `now`."""
         uid = obj["metadata"]["uid"]
         generation = int(obj["metadata"].get("generation", 0))
         await memory.load(self._cluster, key, uid)
@@ -132,6 +88,8 @@ class Gatherer:
             tuning=tuning,
         )
         seen = self._reached(key, obj, seen, children, memory)
+        memory.replicas.note({s: max(a.desired, a.ready) for s, a in seen.arms.items()}, now)
+        seen = replace(seen, replicas=memory.replicas.means(now))
         return await self._measured(key, seen)
 
     def _reached(
@@ -189,40 +147,8 @@ class Gatherer:
                     labels=f"batch.kubernetes.io/job-name={job}",
                 )
                 run = job_facts(job, self._cache.get("Job", key.namespace, job), fresh)
-        phi = self._dispersion(key, seen)
         record = await self._serving_record(key, seen) if run is not None and run.finished else {}
-        return replace(
-            seen,
-            job=run,
-            serving_record=record,
-            sample=self._sample(key, seen),
-            live=self._look(live_arms(key, seen)),
-            probe=self._look(probe_arms(key, seen)),
-            figures=self._figures(key, seen),
-            dispersion=phi or {},
-            measuring=phi is None,
-            warnings=self._warnings(seen),
-        )
-
-    def _look(self, arms: FleetArms | None) -> Sample | NoSample | None:
-        return self._fleet.sample(arms) if arms is not None else None
-
-    def _dispersion(self, key: Key, seen: Observed) -> Mapping[str, float] | None:
-        """Of the stable revision's pods, until evidence begins; None: being read."""
-        accepted, stable = soon_judged(seen), seen.status.stable
-        if not seen.tuning.per_pod or accepted is None or stable is None:
-            return {}
-        edges = {s.name: s.bound for s in declared(accepted.spec)}
-        found = self._fleet.dispersion(
-            key.namespace, key.name, stable.short, edges, source=seen.tuning.view
-        )
-        return None if found is None else found.phi
-
-    def _warnings(self, seen: Observed) -> tuple[tuple[str, str], ...]:
-        if not isinstance(seen.spec, Spec) or not seen.tuning.view:
-            return ()
-        edges = {s.name: s.bound for s in declared(seen.spec)}
-        return self._fleet.warnings(edges, source=seen.tuning.view)
+        return self._measurements.of(key, replace(seen, job=run, serving_record=record))
 
     async def _serving_record(self, key: Key, seen: Observed) -> Mapping[str, str]:
         """The stable revision's evaluation on record, if a verdict is due that may need it."""
@@ -234,40 +160,6 @@ class Gatherer:
         )
         found = await self._cluster.list("v1", "ConfigMap", namespace=key.namespace, labels=labels)
         return newest_pass([r.get("data") or {} for r in found if owned_by(r, seen.uid)])
-
-    def _sample(self, key: Key, seen: Observed) -> Sample | NoSample | None:
-        candidate, stable = seen.status.candidate, seen.status.stable
-        if candidate is None or stable is None:
-            return None
-        if candidate.stage in ("Evaluation", "Feasibility"):
-            return None
-        accepted = seen.accepted.get(f"{candidate.short}-{candidate.policy}")
-        if accepted is None:
-            return None
-        if not seen.tuning.view:
-            return NoSample("NoSource", "the operator's configuration has no metrics source for it")
-        since = consumed(seen.status.analysis) if candidate.weight else None
-        began = seconds(candidate.rollout_since) or None
-        serving = seen.accepted.get(f"{stable.short}-{stable.policy}")
-        arms = fleet_arms(key, accepted.spec, candidate.short, stable.short, since, began)
-        if serving is not None:
-            arms = replace(arms, stable_port=serving.spec.serving.port)
-        arms = replace(arms, source=seen.tuning.view)
-        return self._fleet.sample(arms)
-
-    def _figures(self, key: Key, seen: Observed) -> dict[str, Figure]:
-        stable = seen.status.stable
-        if stable is None or not seen.tuning.view:
-            return {}
-        accepted = seen.accepted.get(f"{stable.short}-{stable.policy}")
-        if accepted is None:
-            return {}
-        edges = {signal.name: signal.bound for signal in declared(accepted.spec)}
-        port = accepted.spec.serving.port
-        source = seen.tuning.view
-        return self._fleet.display(
-            key.namespace, key.name, stable.short, port, edges, source=source
-        )
 
     def _tuning(self, namespace: str, spec: Spec | Invalid, status: Status) -> Tuning:
         named = spec.monitoring.source if isinstance(spec, Spec) and spec.monitoring else None

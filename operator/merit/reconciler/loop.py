@@ -18,7 +18,8 @@ from merit.policy.decision import Accept, Decision
 from merit.policy.observed import Observed
 from merit.reconciler.contest import Contest
 from merit.reconciler.execute import DECISIVE, QUICK, Foreign, Hands, NotReady, execute
-from merit.reconciler.gather import Gatherer, Looks, Object
+from merit.reconciler.gather import Gatherer, Object
+from merit.reconciler.measuring import Looks
 from merit.reconciler.memory import Memory, read_status
 from merit.reconciler.witness import Witness
 
@@ -101,7 +102,7 @@ class Reconciler:
         now = self._now()
         if memory.conflict and now - memory.conflict[2] > TRY_AGAIN:
             memory.conflict = None
-        seen = await self._gatherer.observe(key, obj, memory)
+        seen = await self._gatherer.observe(key, obj, memory, now)
         seen = replace(seen, undelivered=self._witness.undelivered(key))
         decision = decide(seen, now)
         if decision.urgent:

@@ -18,6 +18,7 @@ from merit.cluster.cache import Key
 from merit.cluster.client import Cluster
 from merit.policy.observed import Accepted, Ledger
 from merit.reconciler.facts import owned_by
+from merit.reconciler.replicas import ReplicaLog
 
 Object = dict[str, Any]
 
@@ -31,7 +32,8 @@ class Memory:
     """Of one object. `refused`: generation, and why its children cannot be made. `conflict`:
     generation, words, Unix seconds. `watch`: the score of the watch, newer than the one in status.
     `shapes`: of what was applied and is not in status yet; None for a child that was removed.
-    `corrected`: when each child was put right, Unix seconds.
+    `corrected`: when each child was put right, Unix seconds. `replicas`: how
+    many pods each revision had lately.
     """
 
     loaded: bool = False
@@ -42,6 +44,7 @@ class Memory:
     shapes: dict[str, str | None] = field(default_factory=dict)
     corrected: dict[str, list[float]] = field(default_factory=dict)
     watch: dict[str, Any] | None = None
+    replicas: ReplicaLog = field(default_factory=ReplicaLog)
     _records: dict[str, Accepted] = field(default_factory=dict)  # by name of ControllerRevision
 
     async def load(self, cluster: Cluster, key: Key, uid: str) -> None:

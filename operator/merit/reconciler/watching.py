@@ -54,7 +54,7 @@ def consumed(state: Mapping[str, Any] | None) -> float | None:
 
 def _serving(seen: Observed) -> Accepted | None:
     stable = seen.status.stable
-    if stable is None or not seen.tuning.source:
+    if stable is None or not seen.tuning.view:
         return None
     return seen.accepted.get(f"{stable.short}-{stable.policy}")
 
@@ -76,5 +76,5 @@ def _arms(
         port=serving.spec.serving.port,
         since=since,
         edges={signal.name: signal.bound for signal in declared(serving.spec)},
-        source=seen.tuning.source,
+        source=seen.tuning.view,
     )

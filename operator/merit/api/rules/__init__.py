@@ -6,6 +6,7 @@ from merit.api.quantity import Refused
 from merit.api.rules.constraints import check_constraints
 from merit.api.rules.evaluation import check_evaluation
 from merit.api.rules.failure_modes import check_failure_modes
+from merit.api.rules.monitoring import check_monitoring
 from merit.api.rules.rollout import check_rollout, check_steps_of_pods
 from merit.api.rules.serving import check_serving
 from merit.api.spec import Spec
@@ -16,6 +17,7 @@ __all__ = ["check"]
 def check(spec: Spec) -> None:
     """Raises Refused, its field relative to `spec`, for the first rule that does not hold."""
     check_constraints(spec.constraints)
+    check_monitoring(spec)
     check_failure_modes(spec)
     check_evaluation(spec)
     check_rollout(spec.rollout)

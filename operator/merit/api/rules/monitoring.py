@@ -1,0 +1,45 @@
+"""Drift and thresholds that say something, each by a name of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from merit.api.monitoring import CustomSignal, Drift, Kpi
+from merit.api.quantity import Refused
+from merit.api.spec import Spec
+
+
+def check_monitoring(spec: Spec) -> None:
+    """Raises Refused for the first rule that does not hold."""
+    if spec.goal.kpi is not None:
+        _bounds(spec.goal.kpi, "goal.kpi")
+    monitoring = spec.monitoring
+    if monitoring is None:
+        return
+    for index, signal in enumerate(monitoring.signals or ()):
+        _bounds(signal, f"monitoring.signals[{index}]")
+    for index, drift in enumerate(monitoring.drift or ()):
+        if (drift.histogram is None) == (drift.classes is None):
+            raise Refused(
+                f'"{drift.name}" needs one source',
+                "set histogram, or classes: one of them",
+                f"monitoring.drift[{index}]",
+            )
+    _names(monitoring.signals or (), "monitoring.signals")
+    _names(monitoring.drift or (), "monitoring.drift")
+
+
+def _bounds(it: Kpi | CustomSignal, field: str) -> None:
+    if it.min is None and it.max is None:
+        raise Refused("has no bar", "set min or max", field)
+    if it.min is not None and it.max is not None and it.min > it.max:
+        raise Refused(f"{it.min} is more than max", "set min to at most max", f"{field}.min")
+
+
+def _names(entries: Sequence[CustomSignal | Drift], field: str) -> None:
+    seen: set[str] = set()
+    for index, entry in enumerate(entries):
+        if entry.name in seen:
+            remedy = "give each a name"
+            raise Refused(f'"{entry.name}" is used twice', remedy, f"{field}[{index}].name")
+        seen.add(entry.name)
