@@ -131,6 +131,7 @@ def full() -> dict[str, Any]:
         "failureModes.2": {"name": "shift", "signal": "drift/score", "response": "Rollback"},
         "failureModes.3": {"name": "nulls", "signal": "signals/nulls", "response": "Alert"},
         "failureModes.4": {"name": "goal", "signal": "kpi", "response": "Hold"},
+        "rollbackPolicy.keepRevisions": 5,
         "rollbackPolicy.keepWarm": "24h",
         "paused": False,
         "rollback": {

@@ -48,6 +48,7 @@ def test_every_default_is_in_force_and_shown() -> None:
         "onInconclusive": "Hold",
         "holdback": {"weight": 10, "duration": "15m"},
         "replicas": {"min": 2, "max": 8},
+        "keepRevisions": 3,
         "keepWarm": "24h",
         "within": "168h",
         "cooldown": "1h",

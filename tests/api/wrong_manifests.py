@@ -342,6 +342,12 @@ WRONG = [
         "another name",
         crd=False,
     ),
+    Wrong(
+        "no revisions kept",
+        put("spec.rollbackPolicy.keepRevisions", 0),
+        "spec.rollbackPolicy.keepRevisions",
+        "1",
+    ),
     Wrong("no samples at least", put(f"{_BAR}.0.minSamples", 0), f"{_BAR}[0].minSamples", "1"),
     Wrong("a direction", put(f"{_BAR}.0.direction", "Up"), f"{_BAR}[0].direction", "Lower"),
     Wrong("a proof", put(f"{_BAR}.0.proof", "Sure"), f"{_BAR}[0].proof", "Bound"),

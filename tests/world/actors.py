@@ -6,19 +6,17 @@ an actor remembers nothing and a world can be copied at any moment.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.world.evaluations import Ending, env
 from tests.world.merge import Object, merged
 from tests.world.store import Store, ref_of
 
 POD_READY = 4.0  # seconds from creation until a pod is ready
 JOB_RUNS = 10.0  # seconds an evaluation takes
-
-RECALL: dict[str, float] = {"inaccurate": 0.41}
 
 
 @dataclass
@@ -27,6 +25,8 @@ class Actors:
 
     store: Store
     never_ready: set[str] = field(default_factory=set)
+    endings: dict[str, Sequence[Ending]] = field(default_factory=dict)  # per version
+    ran: dict[str, list[str]] = field(default_factory=dict)
     load: dict[str, int] = field(default_factory=dict)  # pods that a revision's load asks for
 
     def settle(self) -> float:
@@ -96,23 +96,35 @@ class Actors:
         pod = self.store.objects.get(("Pod", namespace, pod_name))
         if pod is None:
             pod = self.store.create(_pod(job, job["spec"]["template"], pod_name), "kubelet")
+        ending = self._ending(job)
+        if ending.waits:
+            why = {"reason": "ImagePullBackOff", "message": "manifest unknown"}
+            waiting = {"name": "evaluate", "ready": False, "state": {"waiting": why}}
+            self._status(pod, {"phase": "Pending", "containerStatuses": [waiting]})
+            return float("inf")
         if self.store.now() < end:
             self._status(job, {"active": 1})
             return end
         at = _stamp(self.store.now())
-        ended = {"exitCode": 0, "reason": "Completed", "message": _report(job), "finishedAt": at}
         container = job["spec"]["template"]["spec"]["containers"][0]["name"]
-        done = {"name": container, "ready": False, "restartCount": 0}
-        done["state"] = {"terminated": ended}
-        self._status(pod, {"phase": "Succeeded", "containerStatuses": [done]})
-        conditions = [
-            {"type": kind, "status": "True"} for kind in ("SuccessCriteriaMet", "Complete")
-        ]
-        self._status(
-            job,
-            {"active": None, "succeeded": 1, "completionTime": at, "conditions": conditions},
-        )
+        done = {"name": container, "ready": False, "restartCount": 0, "imageID": "sha256:e0"}
+        done["state"] = {"terminated": ending.terminated(job, at)}
+        phase = "Failed" if ending.exit_code else "Succeeded"
+        self._status(pod, {"phase": phase, "containerStatuses": [done]})
+        if not ending.pod:
+            self.store.delete(ref_of(pod), "podgc")
+        told = {"active": None, "completionTime": at, "conditions": ending.conditions()}
+        self._status(job, told)
         return float("inf")
+
+    def _ending(self, job: Object) -> Ending:
+        """The n-th Job of a version ends as the n-th ending says, every further one as the last."""
+        version = env(job["spec"]["template"], "MERIT_MODEL_VERSION")
+        endings, name = self.endings.get(version, (Ending(),)), job["metadata"]["name"]
+        ran = self.ran.setdefault(version, [])
+        if name not in ran:
+            ran.append(name)
+        return endings[min(ran.index(name), len(endings) - 1)]
 
     def _autoscaler(self, scaler: Object) -> None:
         """As many pods as its load asks for, within its bounds; at 0 it rests."""
@@ -178,29 +190,6 @@ class Actors:
         known = obj.get("status", {})
         if merged(known, status) != known:
             self.store.patch(ref_of(obj), {"status": dict(status)}, "actor", "status")
-
-
-def env(template: Mapping[str, Any], name: str) -> str:
-    """An environment variable of the first container that has it."""
-    for container in template["spec"]["containers"]:
-        for entry in container.get("env", []):
-            if entry["name"] == name:
-                return str(entry.get("value", ""))
-    return ""
-
-
-def _report(job: Object) -> str:
-    template = job["spec"]["template"]
-    recall = RECALL.get(env(template, "MERIT_MODEL_VERSION"), 0.9)
-    return json.dumps(
-        {
-            "schema": "merit.dev/report/v1",
-            "revision": env(template, "MERIT_REVISION"),
-            "nonce": env(template, "MERIT_NONCE"),
-            "dataset": {"name": "holdout"},
-            "metrics": {"recall": {"v": recall, "n": 5000}},
-        }
-    )
 
 
 def _pod(owner: Object, template: Object, name: str) -> Object:

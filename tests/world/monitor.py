@@ -47,6 +47,7 @@ class Monitor:
         if kind == "Deployment":
             self._floor(commit)
         if kind == "ModelDeployment" and commit.old and commit.new:
+            self._taken_back(commit.new, commit.old.get("status", {}), commit.new.get("status", {}))
             self._status(commit.old.get("status", {}), commit.new.get("status", {}))
 
     def _say(self, sentence: str) -> None:
@@ -142,7 +143,6 @@ class Monitor:
             self._say(f"S4: stable {short} goes from its replicas to {replicas}")
 
     def _status(self, old: dict[str, Any], new: dict[str, Any]) -> None:
-        self._taken_back(old, new)
         was, now = old.get("candidate") or {}, new.get("candidate") or {}
         if now.get("weight", 0) > 0 and (new.get("verifying") or {}).get("weight", 0) > 0:
             self._say("S2: a candidate and a predecessor have weight at once")
@@ -157,13 +157,19 @@ class Monitor:
             self._say(f"S6: step {was.get('step')} was followed by {now.get('step')}")
         self.raised_at = self.store.now()
 
-    def _taken_back(self, old: dict[str, Any], new: dict[str, Any]) -> None:
+    def _taken_back(self, mdep: Object, old: dict[str, Any], new: dict[str, Any]) -> None:
         """Nothing live is blamed without a comparison, but by hand; nothing rejected comes back."""
         was, now = old.get("stable") or {}, new.get("stable") or {}
         if not was or not now or was["revision"] == now["revision"]:
             return
         fell = {e["revision"] for e in new.get("rejected", [])}
-        if now["revision"] in fell:
+        declared = identify(mdep["spec"])
+        other_bars = now["revision"] == declared.revision and all(
+            e["policy"] != declared.stage_policy(e["stage"])
+            for e in new.get("rejected", [])
+            if e["revision"] == now["revision"]
+        )
+        if now["revision"] in fell and not other_bars:
             self._say(f"S5: {now['short']} is rejected and made stable again")
         if was["revision"] in fell - {e["revision"] for e in old.get("rejected", [])}:
             compared = (old.get("verifying") or {}).get("weight", 0) > 0

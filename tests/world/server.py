@@ -101,7 +101,13 @@ class Server:
         return self.store.get((kind, namespace, name))
 
     async def list(
-        self, api_version: str, kind: str, *, namespace: str | None = None, labels: str = ""
+        self,
+        api_version: str,
+        kind: str,
+        *,
+        namespace: str | None = None,
+        labels: str = "",
+        metadata_only: bool = False,
     ) -> list[Object]:
         self.reads += 1
         return [cloned(obj) for obj in self.store.all(kind, namespace, labels)]

@@ -12,7 +12,7 @@ from typing import Any
 from merit.evidence.counts import ArmPair, Counts, NoSample, Sample
 from merit.metrics.pods import Dispersion
 from merit.policy.observed import Figure
-from tests.world.actors import env
+from tests.world.evaluations import env
 from tests.world.store import Commit, Store
 
 NAME = "fraud-scorer"

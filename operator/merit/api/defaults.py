@@ -16,6 +16,7 @@ MIN_DURATION = 300.0
 MAX_DURATION = 3600.0
 HOLDBACK_WEIGHT = 10
 HOLDBACK_DURATION = 900.0
+KEEP_REVISIONS = 3
 KEEP_WARM = 86400.0
 SCALE_AT_CPU = 80  # percent of the requested CPU at which a live revision gets more pods
 WITHIN = 168 * 3600.0
@@ -44,6 +45,7 @@ class Effective:
     replicas_max: int
     autoscaled: bool
     rps: float | None
+    keep_revisions: int
     keep_warm: float
     within: float
     cooldown: float
@@ -65,6 +67,7 @@ class Effective:
             },
             "replicas": {"min": self.replicas_min, "max": self.replicas_max}
             | ({"cpu": f"{SCALE_AT_CPU}%"} if self.autoscaled else {}),
+            "keepRevisions": self.keep_revisions,
             "keepWarm": format_duration(self.keep_warm),
             "within": format_duration(self.within),
             "cooldown": format_duration(self.cooldown),
@@ -93,6 +96,7 @@ def effective(spec: Spec, *, source: str = "") -> Effective:
         replicas_max=replicas.max if replicas else 1,
         autoscaled=may_scale(spec),
         rps=scale.rps if scale else None,
+        keep_revisions=spec.rollback_policy.keep_revisions or KEEP_REVISIONS,
         keep_warm=_or(spec.rollback_policy.keep_warm, KEEP_WARM),
         within=_or(spec.rollback_policy.within, WITHIN),
         cooldown=_or(spec.rollback_policy.cooldown, COOLDOWN),

@@ -88,6 +88,11 @@ class RollbackPolicy(Model):
     automatic: Annotated[bool, Field(strict=True)] = Field(
         description="true: a bad revision is taken out of traffic without asking. Required."
     )
+    keep_revisions: Annotated[int, Field(ge=1, le=9, strict=True)] | None = Field(
+        default=None,
+        description="How many promoted revisions besides the one that serves, and rejected ones, "
+        "keep their records; older ones are removed. Default: 3.",
+    )
     keep_warm: Duration | None = Field(
         default=None,
         description="How long the previous revision stays ready after a promotion. Default: 24h.",

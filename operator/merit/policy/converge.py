@@ -20,6 +20,7 @@ from merit.policy.decision import (
 from merit.policy.evaluation import expected_job
 from merit.policy.observed import Arm, Observed
 from merit.policy.pin import pin_action
+from merit.policy.prune import prune
 from merit.policy.remember import DRAIN
 from merit.policy.routes import by_pods
 from merit.policy.times import seconds
@@ -126,7 +127,7 @@ def _tidy(seen: Observed, status: Status, now: float) -> list[Action]:
     actions = _leftovers(seen, status, now, set(seen.route.weights))
     current = expected_job(replace(seen, status=status))
     actions += [RemoveJob(name) for name in seen.jobs if name != current]
-    return actions
+    return [*actions, *prune(seen, status)]
 
 
 def ledger_content(status: Status) -> dict[str, str]:

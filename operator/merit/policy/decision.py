@@ -83,6 +83,14 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Forget:
+    """Delete an accepted spec or a record that nothing refers to any more."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class WritePin:
     """Apply `spec.rollback`, all of it. Decisive."""
 
@@ -110,6 +118,7 @@ Action = (
     | RunJob
     | Record
     | RemoveJob
+    | Forget
     | WritePin
     | ClearPin
     | WriteLedger

@@ -106,6 +106,19 @@ class JobRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Filed:
+    """A record: `kind` ControllerRevision (`key` then names the spec) or ConfigMap. `short`: the
+    revision that it is about. `created`: RFC 3339.
+    """
+
+    kind: str
+    name: str
+    short: str
+    key: str = ""
+    created: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """A live signal over the last minute: `share` of bad requests among `n`, `value` for people."""
 
@@ -218,6 +231,7 @@ class Observed:
     contested: str = ""
     tokens: Mapping[str, str] = field(default_factory=dict)
     jobs: tuple[str, ...] = ()
+    filed: tuple[Filed, ...] = ()
     figures: Mapping[str, Figure] = field(default_factory=dict)
     measuring: bool = False
     readings: Mapping[str, Readings] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from merit.policy.decision import (
     Action,
     ClearPin,
     EnsureArm,
+    Forget,
     Record,
     RemoveArm,
     RemoveJob,
@@ -21,6 +22,7 @@ from merit.reconciler.effects.arms import ensure_arm, remove_arm
 from merit.reconciler.effects.hands import QUICK, Foreign, Hands, NotReady
 from merit.reconciler.effects.jobs import record, run_job
 from merit.reconciler.effects.memory import clear_pin, write_ledger, write_pin
+from merit.reconciler.effects.prune import forget
 from merit.reconciler.effects.traffic import remove_route, set_traffic
 
 __all__ = ["DECISIVE", "QUICK", "Foreign", "Hands", "NotReady", "execute"]
@@ -47,6 +49,8 @@ async def execute(hands: Hands, action: Action) -> None:
             await record(hands, action)
         case RemoveJob():
             await hands.remove("batch/v1", "Job", action.name)
+        case Forget():
+            await forget(hands, action)
         case WritePin():
             await write_pin(hands, action)
         case ClearPin():

@@ -85,6 +85,7 @@ class Gatherer:
                 for j in self._cache.children(key.namespace, key.name, "Job")
                 if owned_by(j, uid) and not j["metadata"].get("deletionTimestamp")
             ),
+            filed=memory.filing.all(),
             tuning=tuning,
         )
         seen = self._reached(key, obj, seen, children, memory)

@@ -18,6 +18,7 @@ from merit.cluster.cache import Key
 from merit.cluster.client import Cluster
 from merit.policy.observed import Accepted, Ledger
 from merit.reconciler.facts import owned_by
+from merit.reconciler.filing import Filing
 from merit.reconciler.replicas import ReplicaLog
 
 Object = dict[str, Any]
@@ -45,6 +46,7 @@ class Memory:
     corrected: dict[str, list[float]] = field(default_factory=dict)
     watch: dict[str, Any] | None = None
     replicas: ReplicaLog = field(default_factory=ReplicaLog)
+    filing: Filing = field(default_factory=Filing)
     _records: dict[str, Accepted] = field(default_factory=dict)  # by name of ControllerRevision
 
     async def load(self, cluster: Cluster, key: Key, uid: str) -> None:
@@ -61,12 +63,17 @@ class Memory:
         for record in found:
             if owned_by(record, uid):
                 self.remember(key.name, record["metadata"]["name"], record["data"])
+        await self.filing.load(cluster, key, uid, found)
         found_map = await cluster.get("v1", "ConfigMap", key.namespace, ledger_name(key.name))
         # Without the label it is somebody else's, and nobody guards who writes it.
         self.ledger = found_map if found_map is not None and is_ledger(found_map, key) else None
         if self.ledger is not None:
             self.ledger_hash = content_hash(self.ledger.get("data") or {})
         self.loaded = True
+
+    def forget(self, record: str) -> None:
+        """An accepted spec whose ControllerRevision is gone."""
+        self._records.pop(record, None)
 
     def remember(self, name: str, record: str, data: Mapping[str, Any]) -> None:
         """An accepted spec, from the data of its ControllerRevision; one that is not ours is left.

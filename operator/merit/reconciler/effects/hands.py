@@ -53,7 +53,7 @@ class Hands:
         return {"apiVersion": API_VERSION, "kind": KIND, "metadata": name}
 
     async def create(self, obj: Object) -> None:
-        """Create it; if the name is taken, it must be ours."""
+        """Create it; if the name is taken, it must be ours. Records are put on file."""
         kind, name = obj["kind"], obj["metadata"]["name"]
         try:
             made = await self.cluster.create(obj)
@@ -67,6 +67,7 @@ class Hands:
                 return
             made = found
         self._keep(made)
+        self.memory.filing.add(self.key.name, made)
 
     async def stand(self, obj: Object) -> None:
         """The object stands as rendered: made if missing, applied if it differs.
