@@ -147,9 +147,14 @@ class Operator:
                 "no measurements from %s: %s",
                 look.source, look.message, extra={"reason": look.reason},
             )  # fmt: skip
-        for key in filter(self._reconciler.wants_sample, self._cache.keys()):
-            if look.names is None or key in look.names:
-                self._queue.add(key)
+        told = [
+            key
+            for key in filter(self._reconciler.wants_sample, self._cache.keys())
+            if look.names is None or key in look.names
+        ]
+        self._reconciler.looked(told)
+        for key in told:
+            self._queue.add(key)
 
     async def _leave(self, working: asyncio.Task[None]) -> None:
         """Take no more keys, wait a second, cancel, give the Lease back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ class Reconciles(Protocol):
     def urgent(self, key: Key) -> bool: ...
     def wants_sample(self, key: Key) -> bool: ...
     def concerned(self, key: Key, obj: dict[str, Any] | None) -> set[Key]: ...
+    def looked(self, keys: Iterable[Key]) -> None: ...
 
 
 class Looks(Protocol):

@@ -27,6 +27,7 @@ class Actors:
     never_ready: set[str] = field(default_factory=set)
     endings: dict[str, Sequence[Ending]] = field(default_factory=dict)  # per version
     ran: dict[str, list[str]] = field(default_factory=dict)
+    looping: set[str] = field(default_factory=set)  # Deployments whose pods end again and again
     load: dict[str, int] = field(default_factory=dict)  # pods that a revision's load asks for
 
     def settle(self) -> float:
@@ -69,6 +70,9 @@ class Actors:
             stand += 1
             at = _created(pod) + POD_READY
             if name in self.never_ready:
+                continue
+            if name in self.looping:
+                self._status(pod, _crashed(pod))
                 continue
             if self.store.now() >= at:
                 ready += 1
@@ -227,6 +231,16 @@ def _running(pod: Object) -> Object:
             for container in pod["spec"]["containers"]
         ],
     }
+
+
+def _crashed(pod: Object) -> Object:
+    status = _running(pod)
+    status["conditions"][0]["status"] = "False"
+    for container in status["containerStatuses"]:
+        container |= {"ready": False, "restartCount": 3}
+        container["state"] = {"waiting": {"reason": "CrashLoopBackOff"}, "running": None}
+        container["lastState"] = {"terminated": {"exitCode": 1, "reason": "Error"}}
+    return status
 
 
 def _is_ready(pod: Object) -> bool:

@@ -96,6 +96,7 @@ class World:
         store = self.store.fork(other.clock)
         server = Server(store, writes=self.server.writes, reads=self.server.reads)
         other._wire(store, self.traffic.fork(store), self.monitor.fork(store), server)
+        other.actors.looping = set(self.actors.looping)
         return other
 
     def _start(self) -> None:

@@ -44,6 +44,12 @@ BREACHED = Kind(
     "declared response is Rollback",
     "look at the named signal; roll back by hand if it is the model",
 )
+FLEET_INCIDENT = Kind(
+    "MeritFleetIncident",
+    "critical",
+    "many models turned bad in the same moment; their rollbacks are held for ten minutes at most",
+    "look at Prometheus and at what all of them depend on; merit.dev/abort is never held",
+)
 METRICS_LOST = Kind(
     "MeritMetricsLost",
     "warning",
@@ -81,8 +87,8 @@ OWNERSHIP_CONFLICT = Kind(
     "rename, or take spec.rollback out of Git",
 )
 KINDS = (
-    ROLLBACK_BLOCKED, NO_HEALTHY_REVISION, BREACHED, ROLLED_BACK, METRICS_LOST, GATE_GIVEN_UP,
-    OWNERSHIP_CONFLICT, BYPASSED, RESTORED, REJECTED,
+    ROLLBACK_BLOCKED, NO_HEALTHY_REVISION, FLEET_INCIDENT, BREACHED, ROLLED_BACK, METRICS_LOST,
+    GATE_GIVEN_UP, OWNERSHIP_CONFLICT, BYPASSED, RESTORED, REJECTED,
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from merit.api.status import Status
 from merit.policy.alarm import (
     BREACHED,
     BYPASSED,
+    FLEET_INCIDENT,
     GATE_GIVEN_UP,
     METRICS_LOST,
     NO_HEALTHY_REVISION,
@@ -27,6 +28,8 @@ from merit.policy.alarm import (
     Kind,
     Severity,
 )
+from merit.policy.breaker import REASON as FLEET
+from merit.policy.breaker import held_since
 from merit.policy.converge import wanted_weights
 from merit.policy.observed import Observed
 from merit.policy.remember import rejection
@@ -97,6 +100,23 @@ def _no_healthy_revision(seen: Observed, status: Status, now: float) -> Iterator
             return
 
 
+def _fleet_incident(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
+    since = held_since(status)
+    if since:
+        told = next((s.message for s in status.flow if s.reason == FLEET), "")
+        said = status.alarm.why if status.alarm is not None else told
+        yield _Found(FLEET_INCIDENT, FLEET, said, since)
+
+
+def _pods_end(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
+    """Pods of what serves end again and again, and nothing is rolled back for it."""
+    alarm = status.alarm
+    if alarm is not None and alarm.signal == "pods":
+        said = f"{alarm.message}; {alarm.why}" if alarm.why else alarm.message
+        more = {"signal": alarm.signal, "who": "live"}
+        yield _Found(BREACHED, alarm.reason, said, alarm.at, severity="critical", more=more)
+
+
 def _breached_live(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
     stable = status.stable
     accepted = seen.accepted.get(f"{stable.short}-{stable.policy}") if stable else None
@@ -105,6 +125,8 @@ def _breached_live(seen: Observed, status: Status, now: float) -> Iterator[_Foun
     for signal in status.signals if accepted else ():
         if signal.verdict == "Bad" and accepted is not None:
             said = breach(signal)
+            if status.alarm is not None and status.alarm.signal == signal.name:
+                said += f"; {status.alarm.why}" if status.alarm.why else "; it is being verified"
             yield from _breach(accepted.spec, signal.name, "live", "Breached", said, since)
 
 
@@ -180,6 +202,8 @@ def _ownership_conflict(seen: Observed, status: Status, now: float) -> Iterator[
 RULES: tuple[Rule, ...] = (
     _rollback_blocked,
     _no_healthy_revision,
+    _fleet_incident,
+    _pods_end,
     _breached_live,
     _breached_in_canary,
     _rolled_back,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from merit.api.status import Alarm, Status
+from merit.policy.breaker import may_hold
 from merit.policy.decision import Decision, Note
 from merit.policy.listening import monitor_of
 from merit.policy.live import Live, live_of, told_signals
@@ -105,7 +106,7 @@ def _hindrance(seen: Observed, live: Live, breach: Breach, now: float) -> Hindra
         return Hindrance("Cooldown", f"the next rollback waits until {status.cooldown_until}")
     if breach.fact and seen.arms.get(before.short, Arm(before.short)).looping:
         return Hindrance("SharedFailure", f"the pods of its predecessor {before.short} fail too")
-    if seen.incident and not breach.fact:
+    if seen.incident and not breach.fact and may_hold(status, now):
         return Hindrance("FleetIncident", seen.incident)
     return None
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 from merit.api.status import Status
 from merit.evidence.analysis import Analysis
 from merit.evidence.counts import Sample
+from merit.policy.breaker import REASON as FLEET
+from merit.policy.breaker import may_hold
 from merit.policy.case import Case, analysis_of, case_of
 from merit.policy.decision import Decision, Note
 from merit.policy.observed import Observed
@@ -37,11 +39,14 @@ def judge_evidence(seen: Observed, now: float) -> Decision | None:
     signal = "latency" if worse.reason.startswith("Latency") else "errors"
     verdict = Verdict("Bad", worse.reason, worse.message)
     if effects(case.accepted.spec, signal, "candidate").takes_back:
-        return roll_back(case, verdict, now)
+        if not seen.incident or not may_hold(case.status, now):
+            return replace(roll_back(case, verdict, now), scored=True)
+        why = f"{seen.incident}: the metrics or the platform; {worse.message}"
+        verdict = Verdict("Undecided", FLEET, why)
     held = case.status.model_copy(update={"analysis": analysis.to_status()})
     return Decision(
         told(held, "Rollout", verdict, now),
-        notes=() if _told_bad(case.status) else (Note(worse.reason, worse.message, True),),
+        notes=() if _told_already(case.status) else (Note(verdict.reason, verdict.message, True),),
         again=seen.tuning.tick,
     )
 
@@ -56,8 +61,9 @@ def with_evidence(seen: Observed) -> Status:
     return seen.status.model_copy(update={"analysis": seen.evidence.to_status()})
 
 
-def _told_bad(status: Status) -> bool:
-    return any(s.stage == "Rollout" and s.verdict == "Bad" for s in status.flow)
+def _told_already(status: Status) -> bool:
+    told = (s for s in status.flow if s.stage == "Rollout")
+    return any(s.verdict == "Bad" or s.reason == FLEET for s in told)
 
 
 def consume(case: Case, analysis: Analysis, now: float) -> bool:

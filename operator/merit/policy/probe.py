@@ -12,6 +12,7 @@ from dataclasses import replace
 from merit.api.status import Revision, Status, Verifying
 from merit.evidence.analysis import Analysis, Terms
 from merit.evidence.counts import Sample
+from merit.policy.breaker import may_hold
 from merit.policy.capacity import HEADROOM
 from merit.policy.decision import Decision, Note, SetTraffic
 from merit.policy.live import Live, live_of
@@ -150,11 +151,11 @@ def _judge(seen: Observed, live: Live, before: Revision, now: float) -> Decision
     if probe.analysis is not None:
         analysis = _analysis(seen, live, probe)
         worse, shared = analysis.worse(), analysis.shared()
-        if worse.bad and not seen.incident:
+        if worse.bad and not (seen.incident and may_hold(seen.status, now)):
             verdict = Verdict("Bad", worse.reason, worse.message)
             decision = take_back(seen, live, before, seen.status, verdict, now)
             return replace(decision, scored=True)
-        if shared:
+        if shared and not worse.bad:
             return _inconclusive(seen, live, "SharedFailure", f"{shared}: the environment", now)
     if age(probe.since, now) >= COMPARING:
         why = f"{COMPARING / 60:.0f} minutes beside its predecessor did not tell who is to blame"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from merit.api.names import API_VERSION, KIND
@@ -13,19 +13,22 @@ from merit.cluster.client import Cluster
 from merit.cluster.errors import ApiError, Conflict, NotFound
 from merit.cluster.recorder import Recorder
 from merit.config import Config
+from merit.policy.breaker import turns
 from merit.policy.decide import decide
 from merit.policy.decision import Accept, Decision
 from merit.policy.observed import Observed
+from merit.reconciler.breaker import Breaker
 from merit.reconciler.contest import Contest
 from merit.reconciler.execute import DECISIVE, QUICK, Foreign, Hands, NotReady, execute
 from merit.reconciler.gather import Gatherer, Object
 from merit.reconciler.measuring import Looks
-from merit.reconciler.memory import Memory, read_status
+from merit.reconciler.memory import Memory
 from merit.reconciler.witness import Witness
 
 log = logging.getLogger("merit.reconciler")
 AT_ONCE = 0.0
 SOON = 1.0
+WAIT = 0.1
 TRY_AGAIN = 55.0  # seconds until a name that was somebody else's is tried again
 
 
@@ -53,6 +56,7 @@ class Reconciler:
         self._memories: dict[str, Memory] = {}
         self._urgent: set[Key] = set()
         self._witness = witness or Witness()
+        self.breaker = Breaker()
         self.may_decide: Callable[[float], bool] = lambda _seconds: True
 
     def urgent(self, key: Key) -> bool:
@@ -68,8 +72,20 @@ class Reconciler:
         obj = self._cache.get(KIND, key.namespace, key.name)
         if obj is None:
             return False
-        status = read_status(obj.get("status") or {})
-        return status.stable is not None
+        return bool((obj.get("status") or {}).get("stable"))
+
+    def looked(self, keys: Iterable[Key]) -> None:
+        """A look at the fleet tells of these: they are judged together."""
+        told, now = frozenset(keys), self._now()
+        exposed = frozenset(filter(self._has_part, told))
+        self.breaker.begin("exposed models", exposed, now)
+        self.breaker.begin("live models", told - exposed, now)
+
+    def _has_part(self, key: Key) -> bool:
+        """Whether it has a part of the traffic to be judged by."""
+        status = (self._cache.get(KIND, key.namespace, key.name) or {}).get("status") or {}
+        arms = (status.get("candidate") or {}, status.get("verifying") or {})
+        return any(int(arm.get("weight") or 0) > 0 for arm in arms)
 
     def exposed(self) -> dict[str, frozenset[Key]]:
         """What has traffic to be judged by, or is on its way to it, by view of a metrics source."""
@@ -95,6 +111,7 @@ class Reconciler:
         obj = self._cache.get(KIND, key.namespace, key.name)
         if obj is None:
             self._urgent.discard(key)
+            self.breaker.forget(key)
             self._witness.gone(key)
             return None
         uid = obj["metadata"]["uid"]
@@ -107,6 +124,13 @@ class Reconciler:
         decision = decide(seen, now)
         if decision.urgent:
             self._urgent.add(key)
+        turned = decision.scored and turns(seen.status, now)
+        match self.breaker.vote(key, bad=turned, now=now):
+            case "wait" if decision.scored:
+                return WAIT  # for the others of this look: nothing acts before all are counted
+            case "hold" if decision.scored:
+                seen = replace(seen, incident=self.breaker.incident(now))
+                decision = decide(seen, now)
         if not self.may_decide(QUICK):
             return SOON  # the Lease may run out before a write ends: another replica decides
         stands = seen.status
