@@ -1,0 +1,36 @@
+"""The operator's own client of the real API server, and a stage on it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from e2e.cluster.controlplane import ControlPlane
+from merit.cluster.client import Cluster
+from tests.apiserver.stage import HTTP_ROUTES, Stage
+
+
+@pytest.fixture(scope="session")
+def gateway_api(control_plane: ControlPlane) -> ControlPlane:
+    """The API server with a kind HTTPRoute."""
+    routes = json.dumps(HTTP_ROUTES)
+    control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=routes)
+    control_plane.kubectl("wait", "--for=condition=Established", "-f", "-", stdin=routes)
+    return control_plane
+
+
+@pytest_asyncio.fixture
+async def stage(
+    gateway_api: ControlPlane, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> AsyncIterator[Stage]:
+    """A namespace of its own with the world's actors in it."""
+    name = "s-" + re.sub("[^a-z0-9]+", "-", request.node.name.lower())[-50:].strip("-")
+    gateway_api.kubectl("create", "namespace", name)
+    monkeypatch.setenv("KUBECONFIG", str(gateway_api.kubeconfig))
+    client = await Cluster.connect()
+    yield Stage(gateway_api, client, name)
+    await client.close()
