@@ -1,6 +1,7 @@
 """How writes meet what is there: merge patch (RFC 7386), and apply with one owner per field.
 
-Fields are tuples of keys. Lists are atomic, and so is `spec.rollback`: one value, one owner.
+Fields are tuples of keys. Lists are atomic, and so are `spec.rollback` and selectors: one value,
+one owner.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 Path = tuple[str, ...]
 Object = dict[str, Any]
 
-_ATOMIC: frozenset[Path] = frozenset({("spec", "rollback")})
+_ATOMIC: frozenset[Path] = frozenset({("spec", "rollback"), ("spec", "selector")})
 _IDENTITY = frozenset(
     {
         ("apiVersion",),

@@ -1,7 +1,8 @@
 """An independent watcher: at every commit of the operator the invariants must hold.
 
 S1 gate, S2 cap, S3 endpoints, S4 stable floor, S5 rejected, S6 one step at a time, S9 ownership,
-S12 monotone rollback. It reads the API server's own state, never the operator's.
+S12 monotone rollback; in podrules.py, what holds for pods. It reads the API server's own state,
+never the operator's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from merit.api.hashing import identify
 from tests.world.merge import Object
+from tests.world.podrules import PodRules
 from tests.world.server import MANAGER
 from tests.world.store import Commit, Store
 from tests.world.traffic import weights
@@ -39,6 +41,7 @@ class Monitor:
         kind = commit.ref[0]
         if kind == "Job" and commit.verb == "create":
             self.jobs.append(commit.ref[2])
+        PodRules(self.store, self._say).see(commit)
         if commit.manager != MANAGER:
             return
         self._ownership(commit)

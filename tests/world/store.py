@@ -21,6 +21,7 @@ Ref = tuple[str, str, str]
 WITH_GENERATION = frozenset(
     {"ModelDeployment", "Deployment", "Job", "HTTPRoute", "PodDisruptionBudget"}
 )
+WITH_OWNERS = frozenset({"ModelDeployment", "Deployment", "Service", "HTTPRoute"})
 WITH_STATUS = WITH_GENERATION | {"Pod", "HorizontalPodAutoscaler"}
 
 
@@ -51,6 +52,7 @@ class Store:
     version: int = 1000
     uids: int = 0
     listeners: list[Callable[[Commit], None]] = field(default_factory=list)
+    webhook: Callable[[Object], None] = lambda obj: None  # may change what is written
 
     def fork(self, now: Callable[[], float]) -> Store:
         """The same content, on its own, with nobody listening. Commits replace, never change."""
@@ -80,6 +82,7 @@ class Store:
         if ref in self.objects:
             raise Conflict(409, "AlreadyExists", f"{ref[0]} {ref[2]!r} already exists")
         new = filled(cloned(obj))
+        self.webhook(new)
         if ref[0] in WITH_STATUS:
             new.pop("status", None)
         if ref[0] == "ModelDeployment":
@@ -119,7 +122,8 @@ class Store:
             remove(new, path)
         for path, value in wanted.items():
             put(new, path, value)
-        return self._commit(ref, old, filled(new), manager, "apply", set(wanted), "Apply")
+        self.webhook(filled(new))
+        return self._commit(ref, old, new, manager, "apply", set(wanted), "Apply")
 
     def patch(
         self, ref: Ref, patch: Object, manager: str, subresource: str | None = None
@@ -202,7 +206,7 @@ class Store:
 
     def _own(self, ref: Ref) -> Object:
         new = self.objects[ref]
-        if ref[0] == "ModelDeployment":
+        if ref[0] in WITH_OWNERS:
             new["metadata"]["managedFields"] = [
                 {
                     "manager": manager,

@@ -144,6 +144,9 @@ class World:
                 for other in self.reconciler.concerned(Key(meta["namespace"], meta["name"]), obj):
                     self.dues[other] = self.now
             return self.cache.put(kind, obj)
+        if kind in WATCHED:  # a watch by label tells of an object that lost it as if it were gone
+            meta = obj["metadata"]
+            return self.cache.drop(kind, meta["namespace"], meta["name"], meta["uid"]) is not None
         return False
 
     def _sweep(self) -> None:

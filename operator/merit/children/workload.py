@@ -94,6 +94,7 @@ def deployment(name: str, namespace: str, owner: Object, spec: Spec, identity: A
             "spec": {
                 "selector": {"matchLabels": selector(name, identity.short)},
                 "progressDeadlineSeconds": PROGRESS_DEADLINE,
+                "paused": False,  # named, so that it can be put back
                 "template": template,
             },
         }

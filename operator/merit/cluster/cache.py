@@ -161,6 +161,21 @@ def shape(obj: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def setters(obj: Mapping[str, Any]) -> str:
+    """Who else set parts of the spec, replicas aside; nobody: empty.
+
+    What defaults and webhooks add to a write of ours is nobody's, or counts as ours.
+    """
+    found = {
+        str(entry.get("manager", ""))
+        for entry in obj["metadata"].get("managedFields") or ()
+        if entry.get("manager") != MANAGER
+        and not entry.get("subresource")
+        and set((entry.get("fieldsV1") or {}).get("f:spec") or ()) - {"f:replicas"}
+    }
+    return ", ".join(sorted(found))
+
+
 def _is_ours(mark: str) -> bool:
     return mark.startswith(("merit.dev/", "app.kubernetes.io/managed-by")) or mark in _DETACHED
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from merit.api.names import LABEL_REVISION, arm_name
+from merit.api.names import arm_name
 from merit.api.rollout import Route as Declared
 from merit.api.status import Status
 from merit.cluster.cache import Cache, Key
@@ -120,10 +120,10 @@ class Children:
         found = set()
         for kind in ARM_KINDS:
             for child in self._cache.children(self._key.namespace, self._key.name, kind):
-                short = (child["metadata"].get("labels") or {}).get(LABEL_REVISION, "")
-                going = child["metadata"].get("deletionTimestamp")
-                if short and not going and owned_by(child, self._uid):
-                    found.add(short)
+                name, going = child["metadata"]["name"], child["metadata"].get("deletionTimestamp")
+                short = name.rpartition("-")[2]  # not by its label, which somebody may have edited
+                if name == arm_name(self._key.name, short) and not going:
+                    found |= {short} if owned_by(child, self._uid) else set()
         return found
 
     def _mine(self, kind: str, name: str) -> Object | None:

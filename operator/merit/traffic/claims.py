@@ -38,7 +38,7 @@ def claims_of(route: Object, namespace: str) -> frozenset[Claim]:
     """
     try:
         return frozenset(_claims(route, namespace))
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, LookupError, TypeError, ValueError):
         return frozenset()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from merit.api.names import API_VERSION, KIND
 from merit.children.workload import owner_reference
-from merit.cluster.cache import SHAPED, Cache, Key, shape
+from merit.cluster.cache import SHAPED, Cache, Key, setters, shape
 from merit.cluster.client import Cluster
 from merit.cluster.errors import Conflict
 from merit.policy.observed import Observed
@@ -96,8 +96,14 @@ class Hands:
             return
         if same and expected is None and await self._would_change_nothing(obj, known):
             return
-        await self._apply(obj, known)
-        if same and expected is not None and self.memory.fights(child, self.now):
+        made = await self._apply(obj, known)
+        if not same or expected is None:
+            return
+        if others := setters(made):
+            # An apply takes back what is ours, not what was added: that is for whoever did it.
+            self.memory.shapes[child] = expected
+            raise Foreign(f"{kind} {name} has parts that {others} set: take them out again")
+        if self.memory.fights(child, self.now):
             raise Foreign(f"{kind} {name} is edited again and again: let it be, it is Merit's")
 
     async def _would_change_nothing(self, obj: Object, known: Mapping[str, Any]) -> bool:
@@ -111,7 +117,7 @@ class Hands:
         self.memory.shapes[f"{obj['kind']}/{obj['metadata']['name']}"] = known["shape"]
         return True
 
-    async def _apply(self, obj: Object, known: Mapping[str, Any]) -> None:
+    async def _apply(self, obj: Object, known: Mapping[str, Any]) -> Mapping[str, Any]:
         kind, name = obj["kind"], obj["metadata"]["name"]
         try:
             made = await self.cluster.apply(_fenced(obj, known), timeout=QUICK)
@@ -123,6 +129,7 @@ class Hands:
                 raise
             made = await self.cluster.apply(_fenced(obj, fresh), timeout=QUICK)
         self._keep(made)
+        return made
 
     def _keep(self, made: Mapping[str, Any]) -> None:
         """The answer to our write is the newest that is known of it."""
