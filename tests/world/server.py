@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from merit.cluster.errors import Conflict, NotFound, Unreachable
+from merit.cluster.errors import Conflict, Forbidden, NotFound, Unreachable
 from merit.cluster.patches import merged
 from tests.world.merge import Object, cloned
 from tests.world.store import Ref, Store, ref_of
@@ -22,12 +22,16 @@ class Killed(BaseException):
 
 @dataclass
 class Faults:
-    """What goes wrong, by the number of the write (from 1, over all operators of a world)."""
+    """What goes wrong, by the number of the write (from 1, over all operators of a world).
+
+    `deny`: kinds that the operator has no right to write any more.
+    """
 
     crash_before: frozenset[int] = frozenset()
     crash_after: frozenset[int] = frozenset()
     lose_answer: frozenset[int] = frozenset()
     conflict: frozenset[int] = frozenset()
+    deny: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -125,6 +129,8 @@ class Server:
             raise Killed(number)
         if number in self.faults.conflict:
             raise Conflict(409, "Conflict", "somebody else was faster")
+        if ref[0] in self.faults.deny:
+            raise Forbidden(403, "Forbidden", f"{ref[0]} {ref[2]} is forbidden to user merit")
         answer = commit()
         if self.after is not None:
             self.after(number)

@@ -152,6 +152,17 @@ class Store:
         verb = subresource or "patch"
         return self._commit(ref, old, new, manager, verb, set(fields(body)), "Update")
 
+    def disown(self, ref: Ref, path: Path) -> None:
+        """Nobody owns that field any more, as after a restore from YAML."""
+        old = self.objects[ref]
+        for paths in self.owned[ref].values():
+            paths.discard(path)
+        self.version += 1
+        metadata = {**old["metadata"], "resourceVersion": str(self.version)}
+        self.objects[ref] = {**old, "metadata": metadata}
+        self._own(ref)
+        self._tell(Commit("restore", "patch", ref, old, self.objects[ref]))
+
     def delete(self, ref: Ref, manager: str, uid: str | None = None) -> None:
         """DELETE: 404 if it is not there, 409 if it is another one."""
         old = self.objects.get(ref)

@@ -107,6 +107,13 @@ def arm_service(name: str, namespace: str, owner: Object, spec: Spec, short: str
     return _service(meta, spec.serving.port, selector(name, short))
 
 
+def diverted_service(name: str, namespace: str, owner: Object, port: int, short: str, to: Spec,
+                     to_short: str) -> Object:  # fmt: skip
+    """The Service of a revision, before the pods of another: its port stays, theirs answers."""
+    meta = metadata(arm_name(name, short), namespace, owner, labels(name, short))
+    return _service(meta, port, selector(name, to_short), to.serving.port)
+
+
 def front_service(name: str, namespace: str, owner: Object, port: int, short: str = "") -> Object:
     """The Service `<name>`: before the pods of one revision, or, without one, before all of them.
 
@@ -116,7 +123,8 @@ def front_service(name: str, namespace: str, owner: Object, port: int, short: st
     return _service(metadata(name, namespace, owner, labels(name)), port, chosen)
 
 
-def _service(meta: Object, port: int, chosen: dict[str, str]) -> Object:
+def _service(meta: Object, port: int, chosen: dict[str, str], target: int | None = None) -> Object:
+    target = port if target is None else target
     return stamped(
         {
             "apiVersion": "v1",
@@ -124,7 +132,7 @@ def _service(meta: Object, port: int, chosen: dict[str, str]) -> Object:
             "metadata": meta,
             "spec": {
                 "selector": chosen,
-                "ports": [{"name": "http", "port": port, "targetPort": port, "protocol": "TCP"}],
+                "ports": [{"name": "http", "port": port, "targetPort": target, "protocol": "TCP"}],
             },
         }
     )

@@ -9,9 +9,10 @@ from merit.api.spec import Spec
 from merit.api.status import Condition, Rejection, Status
 from merit.api.validation import Invalid
 from merit.evidence.counts import NoSample
-from merit.policy.converge import wanted_weights
+from merit.policy.converge import blocked, wanted_weights
 from merit.policy.live import trust_condition
 from merit.policy.observed import Arm, Observed
+from merit.policy.pin import pin_conflict
 from merit.policy.records import lost_records
 from merit.policy.times import stamp
 
@@ -42,7 +43,9 @@ class State(NamedTuple):
     message: str
 
 
-def conditions_of(seen: Observed, status: Status, entry: Rejection | None) -> list[Condition]:
+def conditions_of(
+    seen: Observed, status: Status, entry: Rejection | None, now: float
+) -> list[Condition]:
     """All conditions, without times. `entry`: what the ledger holds against what is declared.
 
     `Reconciling` and `Stalled` are absent when not true, and never stand beside each other.
@@ -65,9 +68,9 @@ def conditions_of(seen: Observed, status: Status, entry: Rejection | None) -> li
     found += _paused(seen, status)
     if seen.undelivered:
         found.append(_c("AlertsDelivered", "False", "AlertsUndelivered", seen.undelivered))
-    if seen.pin_is_foreign:
-        found.append(_c("OwnershipConflict", "True", "OwnershipConflict",
-                        "take spec.rollback out of Git: it belongs to the operator"))  # fmt: skip
+    fought = pin_conflict(seen, status, now)
+    if fought:
+        found.append(_c("OwnershipConflict", "True", "OwnershipConflict", fought))
     return found
 
 
@@ -92,6 +95,9 @@ def _state(seen: Observed, status: Status, entry: Rejection | None) -> State:
             f"the ControllerRevision {seen.name}-{lost[0]} is missing; declare that version again"
         )
         return State("Stalled", "RecordLost", said)
+    refused = blocked(seen, status)
+    if refused:
+        return State("Reconciling", "RollbackBlocked", _blocked(seen, status, refused))
     if status.candidate is not None:
         held, reason, message = progress(status)
         return State("Stalled" if held == "held" else "Reconciling", reason, message)
@@ -103,6 +109,15 @@ def _state(seen: Observed, status: Status, entry: Rejection | None) -> State:
     if status.stable is not None and seen.route.weights:
         return _live(status, status.stable.short)
     return State("Reconciling", "Progressing", "waiting for traffic to be set")
+
+
+def _blocked(seen: Observed, status: Status, refused: str) -> str:
+    wanted = wanted_weights(status)
+    kept = [seen.arms[s] for s in seen.route.weights if s not in wanted and s in seen.arms]
+    stable = status.stable.short if status.stable is not None else "nothing"
+    if kept and all(arm.diverted for arm in kept):
+        return f"the route cannot be written, so its backend leads to {stable}: {refused}"
+    return f"traffic cannot be taken back: {refused}"
 
 
 def _waits_for(seen: Observed, status: Status) -> str:
@@ -185,6 +200,8 @@ def _gate(status: Status, type_: str, stage: str) -> Condition:
 
 
 def _traffic(seen: Observed) -> Condition:
+    if seen.traffic_refused:
+        return _c("TrafficShifted", "False", "RouteNotAccepted", seen.traffic_refused)
     if not seen.route.exists:
         return _c("TrafficShifted", "Unknown", "NoRoute", "no route yet")
     if seen.route.accepted is None:

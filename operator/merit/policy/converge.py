@@ -10,6 +10,7 @@ from merit.api.status import Status
 from merit.policy.arms import fulfilled, plans, stays
 from merit.policy.decision import (
     Action,
+    Divert,
     EnsureArm,
     RemoveArm,
     RemoveJob,
@@ -32,11 +33,13 @@ def converge(seen: Observed, status: Status, now: float) -> tuple[Action, ...]:
     Traffic that only falls comes before everything: nothing may hold up a rollback.
     """
     arms, traffic = _arms(seen, status, now), _traffic(seen, status)
+    if seen.traffic_refused and traffic is not None:
+        return (*_diverts(seen, status), *_gone_at_once(seen, status, now), traffic, *arms)
     if isinstance(traffic, SetTraffic) and not traffic.check_ready:
         return (traffic, *_gone_at_once(seen, status, now), *arms)
     if traffic is not None:
         return (*arms, traffic)
-    pin = pin_action(seen, status)
+    pin = pin_action(seen, status, now)
     if pin is not None:
         return (*_gone_at_once(seen, status, now), *arms, pin)
     actions: list[Action] = [*arms, *_tidy(seen, status, now)]
@@ -97,6 +100,30 @@ def _traffic(seen: Observed, status: Status) -> SetTraffic | RemoveRoute | None:
         serves=stable.short,
         check_ready=raised,
     )
+
+
+def blocked(seen: Observed, status: Status) -> str:
+    """Why a revision has traffic that status has taken from it; empty if none has."""
+    wanted = wanted_weights(status)
+    kept = [short for short in seen.route.weights if short not in wanted]
+    return seen.traffic_refused if kept else ""
+
+
+def _diverts(seen: Observed, status: Status) -> list[Action]:
+    """Whatever the route still sends to a revision that shall have nothing goes to stable's pods.
+
+    Only if these are ready: a bad answer is better than none.
+    """
+    wanted, stable = wanted_weights(status), status.stable
+    if stable is None or by_pods(seen) or f"{stable.short}-{stable.policy}" not in seen.accepted:
+        return []
+    if seen.arms.get(stable.short, Arm(short=stable.short)).ready == 0:
+        return []
+    return [
+        Divert(short=short, to=f"{stable.short}-{stable.policy}")
+        for short in seen.route.weights
+        if short not in wanted and not seen.arms.get(short, Arm(short=short)).diverted
+    ]
 
 
 def _is_reached(seen: Observed, short: str, weights: Mapping[str, int]) -> bool:

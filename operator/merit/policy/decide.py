@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from merit.api.status import Status
 from merit.policy.accept import judge_anew, supersede, take_up
 from merit.policy.breach import raise_alarm
 from merit.policy.by_hand import abort, approve, promote_now, retry, roll_back_live
@@ -84,6 +85,19 @@ def warned(seen: Observed) -> tuple[Note, ...]:
     return tuple(Note(why, said, True) for why, said in seen.warnings if said not in before)
 
 
+TOLD = {"Reconciling": "RollbackBlocked", "OwnershipConflict": "OwnershipConflict"}
+
+
+def turned(seen: Observed, status: Status) -> tuple[Note, ...]:
+    """An Event for what keeps the operator from doing what it decided, when it begins."""
+    now = ((status.condition(kind), seen.status.condition(kind), why) for kind, why in TOLD.items())
+    return tuple(
+        Note(why, new.message, warning=True)
+        for new, old, why in now
+        if new is not None and new.reason == why and (old is None or old.reason != why)
+    )
+
+
 def decide(seen: Observed, now: float) -> Decision:
     """What to do, from what is seen, at Unix time `now`."""
     seen = weighed(compared(listened(seen), now), now)
@@ -94,7 +108,7 @@ def decide(seen: Observed, now: float) -> Decision:
     watched = with_uncounted(seen, with_drift(seen, decision.status, now), now)
     decision = replace(decision, status=watched)
     status = present(seen, decision.status, now)
-    decision = replace(decision, notes=(*decision.notes, *warned(seen)))
+    decision = replace(decision, notes=(*decision.notes, *warned(seen), *turned(seen, status)))
     if decision.decisive_status:
         return replace(decision, status=status)
     actions = (*decision.actions, *converge(seen, decision.status, now))

@@ -56,6 +56,17 @@ class RemoveRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class Divert:
+    """The Service of a revision leads to another's pods: traffic goes back though no route moves.
+
+    `to`: key of the accepted spec whose pods serve instead.
+    """
+
+    short: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunJob:
     """Start the gate's Job of that name, unless it exists."""
 
@@ -114,6 +125,7 @@ Action = (
     | EnsureArm
     | RemoveArm
     | SetTraffic
+    | Divert
     | RemoveRoute
     | RunJob
     | Record

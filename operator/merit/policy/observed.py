@@ -41,7 +41,8 @@ class Arm:
     Unschedulable, QuotaExceeded). `in_sync`: both objects stand as recorded. `deadline_exceeded`:
     never became ready within progressDeadlineSeconds. `remains`: something of it is there, be it
     only its Service. `scaling`: the least and the most pods of its autoscaler, None if it has none;
-    `budget`: a disruption budget stands before its pods.
+    `budget`: a disruption budget stands before its pods. `diverted`: its Service leads to the pods
+    of another revision.
     """
 
     short: str
@@ -60,6 +61,7 @@ class Arm:
     remains: bool = False
     scaling: tuple[int, int] | None = None
     budget: bool = False
+    diverted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,9 @@ class Observed:
     valid in itself cannot be had: the API server's own sentence about a child, from a strict
     dry-run, or a route that cannot be. `contested`: who has what the declared route claims.
     `serving_record`: the stable revision's evaluation on record, read when a verdict compares.
-    `tokens` are the values of the annotations merit.dev/approve and so on, by verb.
+    `tokens` are the values of the annotations merit.dev/approve and so on, by verb. `pin_losses`:
+    when the pin had to be written again, Unix seconds. `traffic_refused`: why the last attempt to
+    set the weights failed, empty if it did not.
     `undelivered` says why alerts about this object do not arrive.
     """
 
@@ -229,6 +233,8 @@ class Observed:
     refused: Invalid | None = None
     conflict: str = ""
     contested: str = ""
+    pin_losses: tuple[float, ...] = ()
+    traffic_refused: str = ""
     tokens: Mapping[str, str] = field(default_factory=dict)
     jobs: tuple[str, ...] = ()
     filed: tuple[Filed, ...] = ()

@@ -15,7 +15,7 @@ from merit.policy.remember import rejection
 def present(seen: Observed, status: Status, now: float) -> Status:
     """Status with everything that is derived from the rest of it."""
     entry = rejection(status, seen.identity) if seen.identity else None
-    conditions = stamped(seen, conditions_of(seen, status, entry), now)
+    conditions = stamped(seen, conditions_of(seen, status, entry, now), now)
     phase = _phase(seen, status, entry)
     return status.model_copy(
         update={

@@ -10,6 +10,7 @@ from merit.evidence.ladder import first_step, ladder
 from merit.policy.capacity import pods_needed
 from merit.policy.case import Case
 from merit.policy.observed import Accepted, Observed
+from merit.policy.routes import by_pods
 from merit.policy.times import age
 from merit.policy.uncounted import veto
 from merit.policy.verdict import Verdict
@@ -27,11 +28,9 @@ def may_not_rise(case: Case, now: float) -> Verdict | None:
     seen, candidate = case.seen, case.candidate
     if paused(seen):
         return Verdict("Undecided", "Paused", "spec.paused holds it; safety still acts")
-    if not seen.route.in_sync or seen.route.accepted is not True:
-        why = seen.route.reason or "waiting for the route"
-        return Verdict("Undecided", "RouteNotAccepted", why)
-    if candidate.short not in seen.route.weights:
-        return Verdict("Undecided", "RouteNotAccepted", "waiting for the route")
+    lags = route_lags(case)
+    if lags is not None:
+        return lags
     if age(candidate.since, now) < DWELL:
         return Verdict("Undecided", "Dwell", f"at least {DWELL:.0f}s at every step")
     if age(candidate.rollout_since, now) < case.seen.tuning.constants.warmup:
@@ -46,6 +45,21 @@ def may_not_rise(case: Case, now: float) -> Verdict | None:
     last = candidate.step == len(case.ladder) - 1
     if last and age(candidate.rollout_since, now) < case.known.min_duration:
         return Verdict("Undecided", "Dwell", "minDuration is not over")
+    return None
+
+
+def route_lags(case: Case) -> Verdict | None:
+    """The gateway does not do yet what the candidate's step says."""
+    route, candidate = case.seen.route, case.candidate
+    if case.seen.traffic_refused:
+        why = f"the route cannot be written: {case.seen.traffic_refused}"
+        return Verdict("Undecided", "RouteNotAccepted", why)
+    if not route.in_sync or route.accepted is not True:
+        why = route.reason or "waiting for the route"
+        return Verdict("Undecided", "RouteNotAccepted", why)
+    share = route.weights.get(candidate.short, 0)
+    if share == 0 or (share != candidate.weight and not by_pods(case.seen)):
+        return Verdict("Undecided", "RouteNotAccepted", "waiting for the route")
     return None
 
 

@@ -14,7 +14,7 @@ from merit.policy.inconclusive import hold, inconclusive, no_data, resume
 from merit.policy.judging import remembering
 from merit.policy.observed import Observed
 from merit.policy.outcome import promote, roll_back
-from merit.policy.raising import may_not_rise, paused, unapproved
+from merit.policy.raising import may_not_rise, paused, route_lags, unapproved
 from merit.policy.remember import decided, told
 from merit.policy.routes import by_pods
 from merit.policy.times import age, stamp
@@ -135,4 +135,7 @@ def _hold_back(case: Case, now: float) -> Decision:
         weight = 100 - case.candidate.weight
         why = f"{weight}% stays on the old revision, as a control group"
         return hold(case, Verdict("Undecided", "Holdback", why), now)
+    lags = route_lags(case)
+    if lags is not None:
+        return hold(case, lags, now)
     return promote(case, "held through the holdback", now)

@@ -6,6 +6,7 @@ from merit.policy.decision import (
     Accept,
     Action,
     ClearPin,
+    Divert,
     EnsureArm,
     Forget,
     Record,
@@ -18,7 +19,7 @@ from merit.policy.decision import (
     WritePin,
 )
 from merit.reconciler.effects.accept import accept
-from merit.reconciler.effects.arms import ensure_arm, remove_arm
+from merit.reconciler.effects.arms import divert, ensure_arm, remove_arm
 from merit.reconciler.effects.hands import QUICK, Foreign, Hands, NotReady
 from merit.reconciler.effects.jobs import record, run_job
 from merit.reconciler.effects.memory import clear_pin, write_ledger, write_pin
@@ -41,6 +42,8 @@ async def execute(hands: Hands, action: Action) -> None:
             await remove_arm(hands, action)
         case SetTraffic():
             await set_traffic(hands, action)
+        case Divert():
+            await divert(hands, action)
         case RemoveRoute():
             await remove_route(hands)
         case RunJob():

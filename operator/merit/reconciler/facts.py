@@ -32,7 +32,12 @@ def applied(obj: Object | None) -> str:
 
 
 def arm_facts(
-    short: str, deployment: Object | None, pods: Iterable[Object], *, in_sync: bool
+    short: str,
+    deployment: Object | None,
+    pods: Iterable[Object],
+    *,
+    in_sync: bool,
+    service: Object | None = None,
 ) -> Arm:
     """What Kubernetes says of one revision's pods."""
     if deployment is None:
@@ -57,7 +62,14 @@ def arm_facts(
         blocked_by=blocked_by,
         deadline_exceeded=bool(_progress(deployment)),
         detail=detail,
+        diverted=_selects(service) not in ("", short),
     )
+
+
+def _selects(service: Object | None) -> str:
+    """The revision whose pods a Service leads to; empty if it names none."""
+    chosen = ((service or {}).get("spec") or {}).get("selector") or {}
+    return str(chosen.get(LABEL_REVISION, ""))
 
 
 def _is_true(pod: Object, condition: str) -> bool:

@@ -79,6 +79,8 @@ class Gatherer:
             or (not memory.ledger_hash and not worth_keeping(status)),
             arms=children.arms(accepted),
             refused=refused,
+            pin_losses=tuple(memory.pin_losses),
+            traffic_refused=memory.traffic_refused,
             tokens=read_tokens(obj["metadata"].get("annotations") or {}),
             jobs=tuple(
                 j["metadata"]["name"]

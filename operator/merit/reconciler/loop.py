@@ -15,7 +15,7 @@ from merit.cluster.recorder import Recorder
 from merit.config import Config
 from merit.policy.breaker import turns
 from merit.policy.decide import decide
-from merit.policy.decision import Accept, Decision
+from merit.policy.decision import Accept, Decision, SetTraffic
 from merit.policy.observed import Observed
 from merit.reconciler.breaker import Breaker
 from merit.reconciler.contest import Contest
@@ -154,7 +154,7 @@ class Reconciler:
         now: float,
     ) -> float | None:
         hands = Hands(self._cluster, self._cache, key, obj, seen, memory, now)
-        again = decision.again
+        again, failed = decision.again, None
         for action in decision.actions:
             try:
                 await execute(hands, action)
@@ -165,6 +165,14 @@ class Reconciler:
             except Foreign as foreign:
                 memory.conflict = (seen.generation, str(foreign), now)
                 return AT_ONCE  # the next pass says so; a status in between would only flap
+            except ApiError as error:
+                if not isinstance(action, SetTraffic) or isinstance(error, (Conflict, NotFound)):
+                    raise
+                failed = error  # the rest goes on, and status says what is blocked
+                memory.traffic_refused = " ".join(str(error).split())[:300]
+                continue
+            if isinstance(action, SetTraffic):
+                memory.traffic_refused = ""
             if isinstance(action, (*DECISIVE, Accept)):
                 again = AT_ONCE  # no watch tells of these: look at once at what they changed
         if decision.actions and again is None:
@@ -173,6 +181,8 @@ class Reconciler:
         self._witness.wrote(seen.status, decision.status, (n.reason for n in decision.notes))
         for note in decision.notes:
             await self._recorder.note(obj, note, now)
+        if failed is not None:
+            raise failed
         if decision.decisive_status:
             return AT_ONCE
         if again != AT_ONCE:

@@ -33,8 +33,9 @@ class Memory:
     """Of one object. `refused`: generation, and why its children cannot be made. `conflict`:
     generation, words, Unix seconds. `watch`: the score of the watch, newer than the one in status.
     `shapes`: of what was applied and is not in status yet; None for a child that was removed.
-    `corrected`: when each child was put right, Unix seconds. `replicas`: how
-    many pods each revision had lately.
+    `corrected`: when each child was put right, Unix seconds. `replicas`: how many pods each
+    revision had lately. `pinned`: content and policy of the pin that was written last;
+    `pin_losses`: when it had to be written again. `traffic_refused`: why weights could not be set.
     """
 
     loaded: bool = False
@@ -47,6 +48,9 @@ class Memory:
     watch: dict[str, Any] | None = None
     replicas: ReplicaLog = field(default_factory=ReplicaLog)
     filing: Filing = field(default_factory=Filing)
+    pinned: tuple[str, str] | None = None
+    pin_losses: list[float] = field(default_factory=list)
+    traffic_refused: str = ""
     _records: dict[str, Accepted] = field(default_factory=dict)  # by name of ControllerRevision
 
     async def load(self, cluster: Cluster, key: Key, uid: str) -> None:
@@ -74,6 +78,14 @@ class Memory:
     def forget(self, record: str) -> None:
         """An accepted spec whose ControllerRevision is gone."""
         self._records.pop(record, None)
+
+    def wrote_pin(self, pin: Mapping[str, str], now: float) -> None:
+        """A pin was written: for the first time, or because it was lost."""
+        key = (pin["fromRevision"], pin["fromPolicy"])
+        if self.pinned == key:
+            self.pin_losses = [*self.pin_losses, now][-8:]
+        else:
+            self.pinned, self.pin_losses = key, []
 
     def remember(self, name: str, record: str, data: Mapping[str, Any]) -> None:
         """An accepted spec, from the data of its ControllerRevision; one that is not ours is left.

@@ -45,7 +45,8 @@ class Children:
                 self.stands(deployment, record.deployment)
                 and self.stands(self._mine("Service", called), record.service)
             )
-            arm = arm_facts(short, deployment, pods, in_sync=in_sync)
+            service = self._mine("Service", called)
+            arm = arm_facts(short, deployment, pods, in_sync=in_sync, service=service)
             found[short] = replace(
                 arm,
                 remains=True,

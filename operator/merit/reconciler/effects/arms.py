@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from merit.api.names import arm_name
 from merit.children.scaling import autoscaler, disruption_budget
-from merit.policy.decision import EnsureArm, RemoveArm
+from merit.children.workload import diverted_service
+from merit.policy.decision import Divert, EnsureArm, RemoveArm
 from merit.reconciler.effects.hands import Hands, Object
 
 AUTOSCALER = ("autoscaling/v2", "HorizontalPodAutoscaler")
@@ -57,3 +58,17 @@ async def remove_arm(hands: Hands, action: RemoveArm) -> None:
     await hands.remove(*BUDGET, called)
     await hands.remove("v1", "Service", called)
     await hands.remove("apps/v1", "Deployment", called)
+
+
+async def divert(hands: Hands, action: Divert) -> None:
+    """The second path of a rollback whose route cannot be written."""
+    key, to = hands.key, hands.seen.accepted[action.to]
+    called = arm_name(key.name, action.short)
+    standing = hands.cache.get("Service", key.namespace, called)
+    ports = ((standing or {}).get("spec") or {}).get("ports") or ()
+    port = ports[0]["port"] if ports else to.spec.serving.port
+    await hands.stand(
+        diverted_service(
+            key.name, key.namespace, hands.owner, port, action.short, to.spec, to.identity.short
+        )
+    )

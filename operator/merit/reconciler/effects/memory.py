@@ -20,6 +20,7 @@ async def write_pin(hands: Hands, action: WritePin) -> None:
     }
     body["spec"] = {"rollback": dict(action.pin)}
     hands.cache.put(KIND, await hands.cluster.apply(body, timeout=QUICK))
+    hands.memory.wrote_pin(action.pin, hands.now)
 
 
 async def clear_pin(hands: Hands) -> None:

@@ -1,0 +1,157 @@
+"""A rollback that meets resistance: the route cannot be written, the pin is taken away or owned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from merit.api.hashing import identify
+from tests.world import scenarios
+from tests.world.manifests import manifest
+from tests.world.scenarios import annotate, exposed, live
+from tests.world.server import Faults
+from tests.world.world import World
+
+CANARY = (*scenarios.FIRST, scenarios.apply("failing", exposed("failing")))
+REF = ("ModelDeployment", "risk", "fraud-scorer")
+
+
+def condition(world: World, kind: str) -> dict[str, Any]:
+    found = [c for c in world.status.get("conditions", []) if c["type"] == kind]
+    return found[0] if found else {}
+
+
+def leads_to(world: World, short: str) -> str:
+    """The revision whose pods answer for a backend of the route."""
+    service = world.store.objects["Service", "risk", f"fraud-scorer-{short}"]
+    return str(service["spec"]["selector"]["merit.dev/revision"])
+
+
+async def test_without_the_right_to_write_the_route_its_backend_leads_to_stable() -> None:
+    world = await World(CANARY).play()
+    bad, good = world.status["candidate"]["short"], world.status["stable"]["short"]
+    world.server.faults = Faults(deny=frozenset({"HTTPRoute"}))
+    await world.run(lambda w: leads_to(w, bad) == good, 300.0, "the second path")
+    await world.rest(120.0)
+    assert world.weights["failing"] > 0  # the route still says so ...
+    assert world.status["phase"] == "RollingBack" and not condition(world, "RolledBack")
+    assert condition(world, "Reconciling")["reason"] == "RollbackBlocked"
+    assert f"its backend leads to {good}" in condition(world, "Reconciling")["message"]
+    assert world.notes.count("RollbackBlocked") == 1
+    world.server.faults = Faults()
+    await world.run(scenarios.rolled_back, 60.0, "the right is back")
+    await world.rest(120.0)
+    assert not world.monitor.violations
+    assert ("Service", "risk", f"fraud-scorer-{bad}") not in world.store.objects
+
+
+async def test_a_canary_that_cannot_be_raised_is_held_and_said_so() -> None:
+    script = (*scenarios.FIRST, scenarios.apply("better", exposed("better")))
+    world = await World(script).play()
+    world.server.faults = Faults(deny=frozenset({"HTTPRoute"}))
+    await world.rest(200.0)
+    assert world.weights["better"] == 10
+    assert condition(world, "TrafficShifted")["status"] == "False"
+    world.server.faults = Faults()
+    await world.run(live("better"), 900.0, "the right is back")
+
+
+async def test_a_pin_without_an_owner_is_owned_again_and_costs_no_generation() -> None:
+    world = await World(scenarios.ROLLED_BACK).play()
+    before = world.mdep["metadata"]["generation"]
+    world.store.disown(REF, ("spec", "rollback"))
+    await world.rest(30.0)
+    assert ("spec", "rollback") in world.store.owned[REF]["merit", "Apply"]
+    assert world.mdep["metadata"]["generation"] == before
+    assert not condition(world, "OwnershipConflict")
+
+
+def foreign(world: World, **change: str) -> None:
+    """Somebody's Git has a copy of the pin, perhaps of another content."""
+    obj = manifest(world.mdep["spec"]["model"]["version"])
+    obj["spec"]["rollback"] = world.mdep["spec"]["rollback"] | change
+    world.store.apply(obj, scenarios.USER)
+
+
+async def test_the_same_pin_in_git_starts_nothing() -> None:
+    world = await World(scenarios.ROLLED_BACK).play()
+    foreign(world)
+    writes = world.server.writes
+    await world.rest(120.0)
+    assert world.server.writes == writes and not condition(world, "OwnershipConflict")
+
+
+async def test_another_pin_in_git_is_not_fought_and_decides_nothing() -> None:
+    world = await World(scenarios.ROLLED_BACK).play()
+    foreign(world, reason="Mine")
+    await world.rest(60.0)
+    generation = world.mdep["metadata"]["generation"]
+    await world.rest(600.0)
+    assert world.mdep["metadata"]["generation"] == generation
+    assert world.mdep["spec"]["rollback"]["reason"] == "Mine"
+    assert condition(world, "OwnershipConflict")["status"] == "True"
+    assert world.notes.count("OwnershipConflict") == 1
+    assert world.weights == {"good": 100}
+    # Out of Git it is pruned with the next apply, and rebuilt from the ledger.
+    scenarios.apply("failing", scenarios.rolled_back).do(world)
+
+    def ours(world: World) -> bool:
+        return scenarios.rolled_back(world) and world.mdep["spec"]["rollback"]["reason"] != "Mine"
+
+    await world.run(ours, 60.0, "the operator's own pin")
+    assert not condition(world, "OwnershipConflict")
+
+
+async def test_a_pin_in_git_for_a_version_on_its_way_rejects_nothing() -> None:
+    script = (*scenarios.FIRST, scenarios.apply("better", exposed("better")))
+    world = await World(script).play()
+    candidate = world.status["candidate"]["revision"]
+    obj = manifest("better")
+    obj["spec"]["rollback"] = {
+        "fromRevision": candidate,
+        "fromStage": "Rollout",
+        "fromPolicy": identify(obj["spec"]).online,
+        "toRevision": world.status["stable"]["revision"],
+        "reason": "Mine",
+        "message": "copied",
+        "at": "2026-11-23T01:02:03Z",
+    }
+    world.store.apply(obj, scenarios.USER)
+    await world.run(lambda w: w.version("stable") == "better", 900.0, "the ledger decides")
+    assert not world.status.get("rejected")
+    assert condition(world, "OwnershipConflict")["status"] == "True"
+
+
+async def test_a_pin_that_is_taken_away_again_and_again_is_left_alone_for_a_while() -> None:
+    world = await World(scenarios.ROLLED_BACK).play()
+    for _ in range(5):
+        world.store.patch(REF, {"spec": {"rollback": None}}, "kubectl-edit")
+        await world.rest(20.0)
+    assert "rollback" not in world.mdep["spec"]
+    assert "taken away 3 times" in condition(world, "OwnershipConflict")["message"]
+    assert world.weights == {"good": 100}
+    await world.rest(900.0)
+    assert "rollback" in world.mdep["spec"] and not condition(world, "OwnershipConflict")
+
+
+async def test_a_pin_that_names_nothing_declared_is_cleared_whoever_left_it() -> None:
+    world = await World(scenarios.FIRST).play()
+    pin = {
+        "fromRevision": "h1:" + "0" * 64,
+        "fromStage": "Rollout",
+        "fromPolicy": "h1:" + "1" * 64,
+        "toRevision": "h1:" + "2" * 64,
+        "reason": "ErrorsBreached",
+        "message": "long ago",
+        "at": "2026-11-23T01:02:03Z",
+    }
+    world.store.patch(REF, {"spec": {"rollback": pin}}, "kubectl-edit")
+    await world.run(lambda w: "rollback" not in w.mdep["spec"], 30.0, "cleared")
+    assert world.weights == {"good": 100}
+
+
+async def test_abort_while_the_route_cannot_be_written_takes_the_second_path_too() -> None:
+    world = await World((*scenarios.FIRST, scenarios.apply("better", exposed("better")))).play()
+    bad, good = world.status["candidate"]["short"], world.status["stable"]["short"]
+    world.server.faults = Faults(deny=frozenset({"HTTPRoute"}))
+    annotate(world, "abort", "now")
+    await world.run(lambda w: leads_to(w, bad) == good, 10.0, "the second path")
