@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from merit.api.hashing import identify
+from merit.traffic.gateway_api import announced_in
 from tests.world.merge import Object
 from tests.world.podrules import PodRules
 from tests.world.server import MANAGER
@@ -93,6 +94,8 @@ class Monitor:
             if short == stable:
                 continue
             self.exposed.add(short)
+            if commit.old is not None and short not in {*old, *announced_in(commit.old)}:
+                self._say(f"S3: {short} is raised to {weight}, and no gateway had heard of it")
             if not self._ready(commit, short):
                 self._say(f"S3: {short} is raised to {weight} without ready endpoints")
             if short == (status.get("verifying") or {}).get("short"):

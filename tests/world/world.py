@@ -73,6 +73,7 @@ class World:
         self.key = Key("risk", "fraud-scorer")
         self.notes: list[str] = []
         self.restarts = 0
+        self.routes: list[tuple[float, dict[str, Any]]] = []
         store = Store(self.clock)
         self._wire(store, Traffic(store), Monitor(store), Server(store))
 
@@ -92,7 +93,7 @@ class World:
         """A copy at this very moment; its operator starts anew."""
         other = copy.copy(self)
         other.outbox = None
-        other.notes = list(self.notes)
+        other.notes, other.routes = list(self.notes), list(self.routes)
         store = self.store.fork(other.clock)
         server = Server(store, writes=self.server.writes, reads=self.server.reads)
         other._wire(store, self.traffic.fork(store), self.monitor.fork(store), server)
@@ -132,6 +133,8 @@ class World:
         self.dues[self.key] = at
 
     def _see(self, commit: Commit) -> None:
+        if commit.ref[0] == "HTTPRoute" and commit.new is not None:
+            self.routes.append((self.now, commit.new))
         if commit.ref[0] not in QUIET or commit.new is None:
             self.restless = True
         self._events.append((self.now + self.lag, commit))

@@ -57,7 +57,7 @@ class GatewayRoute(Model):
         min_length=1, max_length=16, description="The hosts that are served. Required."
     )
     rules: tuple[RouteRule, ...] | None = Field(
-        default=None, min_length=1, max_length=16, description="Default: every request."
+        default=None, min_length=1, max_length=15, description="Default: every request."
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from merit.api.status import Status
+from merit.policy.announce import announced, settles_in, unheard
 from merit.policy.arms import fulfilled, plans, stays
 from merit.policy.decision import (
     Action,
@@ -32,7 +33,7 @@ def converge(seen: Observed, status: Status, now: float) -> tuple[Action, ...]:
 
     Traffic that only falls comes before everything: nothing may hold up a rollback.
     """
-    arms, traffic = _arms(seen, status, now), _traffic(seen, status)
+    arms, traffic = _arms(seen, status, now), _traffic(seen, status, now)
     if seen.traffic_refused and traffic is not None:
         return (*_diverts(seen, status), *_gone_at_once(seen, status, now), traffic, *arms)
     if isinstance(traffic, SetTraffic) and not traffic.check_ready:
@@ -78,7 +79,13 @@ def _arms(seen: Observed, status: Status, now: float) -> list[Action]:
     ]
 
 
-def _traffic(seen: Observed, status: Status) -> SetTraffic | RemoveRoute | None:
+def settling(seen: Observed, status: Status, now: float) -> float | None:
+    """Seconds until the gateway has surely heard of whoever shall have a first share."""
+    weights, stable = wanted_weights(status), status.stable
+    return settles_in(seen, weights, stable.short, now) if stable is not None else None
+
+
+def _traffic(seen: Observed, status: Status, now: float) -> SetTraffic | RemoveRoute | None:
     weights, stable = wanted_weights(status), status.stable
     if seen.route.contested:
         return RemoveRoute()
@@ -86,19 +93,27 @@ def _traffic(seen: Observed, status: Status) -> SetTraffic | RemoveRoute | None:
         return None
     if seen.contested and not seen.route.exists:
         return None
-    now = dict(seen.route.weights)
-    if now == weights and (seen.route.in_sync or seen.conflict):
+    shares, quiet = dict(seen.route.weights), announced(seen, status, now)
+    stands = seen.route.in_sync or bool(seen.conflict)
+    unknown = unheard(seen, weights, stable.short, now)
+    if unknown:
+        heard = set(shares) <= set(weights) and seen.route.in_sync
+        weights = shares if heard else {stable.short: 100}
+        stands = stands and unknown & quiet <= set(seen.route.known)
+    quiet -= {short for short, weight in weights.items() if weight > 0}
+    if shares == weights and stands and quiet == seen.route.announced:
         return None
-    raised = tuple(s for s, w in weights.items() if w > now.get(s, 0) and s != stable.short)
+    raised = tuple(s for s, w in weights.items() if w > shares.get(s, 0) and s != stable.short)
     if raised and any(_is_reached(seen, short, weights) for short in seen.arms):
         return None  # by pod count, pods that wait elsewhere would be reached along with it
-    if status.candidate is None and stable.short not in now:
+    if status.candidate is None and stable.short not in shares:
         raised = (stable.short,)
     return SetTraffic(
         weights=weights,
         key=f"{stable.short}-{stable.policy}",
         serves=stable.short,
         check_ready=raised,
+        announced=quiet,
     )
 
 
@@ -151,7 +166,7 @@ def _leftovers(seen: Observed, status: Status, now: float, reached: set[str]) ->
 
 def _tidy(seen: Observed, status: Status, now: float) -> list[Action]:
     """Arms and Jobs that nothing refers to any more."""
-    actions = _leftovers(seen, status, now, set(seen.route.weights))
+    actions = _leftovers(seen, status, now, set(seen.route.weights) | seen.route.announced)
     current = expected_job(replace(seen, status=status))
     actions += [RemoveJob(name) for name in seen.jobs if name != current]
     return [*actions, *prune(seen, status)]

@@ -14,7 +14,7 @@ from merit.policy.accept import judge_anew, supersede, take_up
 from merit.policy.breach import raise_alarm
 from merit.policy.by_hand import abort, approve, promote_now, retry, roll_back_live
 from merit.policy.conditions import invalid
-from merit.policy.converge import converge, leaving_until
+from merit.policy.converge import converge, leaving_until, settling
 from merit.policy.decision import Decision, Note
 from merit.policy.down import candidate_is_down
 from merit.policy.drift import judge_drift, with_drift
@@ -113,5 +113,6 @@ def decide(seen: Observed, now: float) -> Decision:
         return replace(decision, status=status)
     actions = (*decision.actions, *converge(seen, decision.status, now))
     looks = seen.tuning.tick if status.verifying is not None else None
-    due = [s for s in (decision.again, looks, leaving_until(status, now)) if s is not None]
+    times = (decision.again, looks, leaving_until(status, now), settling(seen, status, now))
+    due = [seconds for seconds in times if seconds is not None]
     return replace(decision, status=status, actions=actions, again=min(due) if due else None)

@@ -41,13 +41,15 @@ class SetTraffic:
     `weights`: percent per revision's 8 characters, adding up to 100; arms without weight are not
     named. `key` names the accepted spec whose route is rendered. `check_ready` lists arms whose
     ready endpoints are read afresh from the API server before the write, which is given up if one
-    has none: a weight is never raised on a stale view.
+    has none: a weight is never raised on a stale view. `announced`: revisions without a share that
+    the gateway is to know; None: those that it knows now.
     """
 
     weights: Mapping[str, int]
     key: str
     serves: str
     check_ready: tuple[str, ...] = ()
+    announced: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,9 @@ class Route:
     """What traffic is set to: weight per revision's 8 characters, and what was said of it.
 
     `in_sync`: all its objects stand as they were applied. `accepted`: None until a gateway has
-    answered. `contested`: what stands claims what an older object has.
+    answered. `contested`: what stands claims what an older object has. `announced`: revisions that
+    are named without a share; `known`: since when each is named, Unix seconds, as far as this
+    process knows.
     """
 
     exists: bool = False
@@ -79,6 +81,8 @@ class Route:
     reason: str = ""
     foreign: bool = False
     contested: bool = False
+    announced: frozenset[str] = frozenset()
+    known: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

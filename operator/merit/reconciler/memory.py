@@ -33,9 +33,10 @@ class Memory:
     """Of one object. `refused`: generation, and why its children cannot be made. `conflict`:
     generation, words, Unix seconds. `watch`: the score of the watch, newer than the one in status.
     `shapes`: of what was applied and is not in status yet; None for a child that was removed.
-    `corrected`: when each child was put right, Unix seconds. `replicas`: how many pods each
-    revision had lately. `pinned`: content and policy of the pin that was written last;
-    `pin_losses`: when it had to be written again. `traffic_refused`: why weights could not be set.
+    `corrected`: when each child was put right, `announced`: since when a gateway has been told of
+    each revision, both in Unix seconds. `replicas`: how many pods each revision had lately.
+    `pinned`: content and policy of the pin that was written last; `pin_losses`: when it had to be
+    written again. `traffic_refused`: why weights could not be set.
     """
 
     loaded: bool = False
@@ -51,6 +52,7 @@ class Memory:
     pinned: tuple[str, str] | None = None
     pin_losses: list[float] = field(default_factory=list)
     traffic_refused: str = ""
+    announced: dict[str, float] = field(default_factory=dict)
     _records: dict[str, Accepted] = field(default_factory=dict)  # by name of ControllerRevision
 
     async def load(self, cluster: Cluster, key: Key, uid: str) -> None:

@@ -27,6 +27,7 @@ def split_of(
     standing: Object | None,
     weights: Mapping[str, int],
     serves: str,
+    announced: frozenset[str],
 ) -> Split:
     """What a router renders. `route`: the declared one, None to keep the one that stands.
 
@@ -41,7 +42,8 @@ def split_of(
         standing=standing if route is None else None,
         weights=weights,
         serves=serves,
-        ports={short: ports.get(short, spec.serving.port) for short in (*weights, serves)},
+        ports={s: ports.get(s, spec.serving.port) for s in (*weights, *announced, serves)},
+        announced=announced,
     )
 
 

@@ -28,6 +28,7 @@ class Children:
     def __init__(self, cache: Cache, key: Key, uid: str, status: Status, memory: Memory) -> None:
         self._cache, self._key, self._uid, self._status = cache, key, uid, status
         self._shapes = memory.applied(status)
+        self._known = dict(memory.announced)
 
     def arms(self, accepted: Mapping[str, Accepted]) -> dict[str, Arm]:
         """Every revision of which something is left, by its 8 characters."""
@@ -88,13 +89,14 @@ class Children:
         split = split_of(
             key, self._uid, accepted, spec=served.spec, route=declared,
             standing=objects.get(router.kinds[0]), weights=route.weights, serves=stable.short,
+            announced=route.announced,
         )  # fmt: skip
         rendered = {obj["kind"]: obj for obj in router.render(split)}
         in_sync = all(
             self.stands(objects.get(kind), obj, kept=declared is None)
             for kind, obj in rendered.items()
         )
-        return replace(route, in_sync=in_sync)
+        return replace(route, in_sync=in_sync, known=self._known)
 
     def conflict(self, router: Router) -> str:
         """Which name that we need is somebody else's, or nothing."""

@@ -60,6 +60,7 @@ class World:
         self.me, self.other = plan.candidate.identity, plan.stable.identity
         self.weights: dict[str, int] = {self.other.short: 100}
         self.due: list[tuple[float, dict[str, int]]] = []
+        self.announced: frozenset[str] = frozenset()
         replicas = plan.spec.constraints.scale.replicas if plan.spec.constraints.scale else None
         pods = replicas.max if replicas else 1
         self.seen = Observed(
@@ -95,7 +96,13 @@ class World:
     def decide(self, sample: Sample, t: float) -> Decision:
         """Passes until nothing decisive is left, as after every write of the operator's."""
         while True:
-            route = Route(exists=True, weights=self._intended(), accepted=True)
+            route = Route(
+                exists=True,
+                weights=self._intended(),
+                accepted=True,
+                announced=self.announced,
+                known=dict.fromkeys(self.announced, BEGIN - ROUTING),
+            )
             seen = replace(self.seen, route=route, sample=sample)
             decision = decide(seen, BEGIN + t)
             self.seen = replace(self.seen, status=decision.status)
@@ -110,8 +117,10 @@ class World:
         moved, arms = False, dict(self.seen.arms)
         for action in decision.actions:
             match action:
-                case SetTraffic(weights=weights):
-                    self.due.append((t + ROUTING, dict(weights)))
+                case SetTraffic(weights=weights, announced=announced):
+                    if dict(weights) != self._intended():
+                        self.due.append((t + ROUTING, dict(weights)))
+                    self.announced = announced or frozenset()
                     moved = True
                 case EnsureArm(key=key):
                     short = key.partition("-")[0]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from merit.api.hashing import content_hash
 from merit.api.names import arm_name
 from merit.children.workload import Object, front_service, labels, metadata, stamped
 from merit.policy.observed import Route
 from merit.traffic.router import Split, Standing
 
 API_VERSION = "gateway.networking.k8s.io/v1"
+ANNOUNCED = "merit-announced"  # the header of a rule that is there for its backends alone
 
 
 class GatewayApi:
@@ -30,28 +32,27 @@ class GatewayApi:
         if route is None:
             return Route()
         accepted, reason = answer_of(route)
-        return Route(exists=True, weights=weights_of(route), accepted=accepted, reason=reason)
+        return Route(
+            exists=True,
+            weights=weights_of(route),
+            accepted=accepted,
+            reason=reason,
+            announced=announced_in(route),
+        )
 
 
 def http_route(split: Split) -> Object:
     """The route.
 
     A backend that is listed may keep sticky clients whatever its weight, so an arm without
-    weight is not listed at all.
+    weight is not listed where requests go; it may be announced in a rule of its own.
     """
-    backends = [
-        {
-            "group": "",
-            "kind": "Service",
-            "name": arm_name(split.name, short),
-            "port": split.ports[short],
-            "weight": weight,
-        }
-        for short, weight in sorted(split.weights.items())
-        if weight > 0
-    ]
+    shares = {short: weight for short, weight in sorted(split.weights.items()) if weight > 0}
     plain = _plain(split)
-    rules = [_rule(rule, backends) for rule in plain.get("rules") or [{}]]
+    declared = [rule for rule in plain.get("rules") or [{}] if not _announces(rule)]
+    rules = [_rule(rule, _backends(split, shares)) for rule in declared]
+    if quiet := sorted(split.announced - set(shares)):
+        rules.append(_announcement(split, quiet))
     spec = {part: plain[part] for part in ("parentRefs", "hostnames") if plain.get(part)}
     spec["rules"] = rules
     return stamped(
@@ -61,6 +62,35 @@ def http_route(split: Split) -> Object:
             "metadata": metadata(split.name, split.namespace, split.owner, labels(split.name)),
             "spec": spec,
         }
+    )
+
+
+def _backends(split: Split, weights: Mapping[str, int]) -> list[Object]:
+    return [
+        {
+            "group": "",
+            "kind": "Service",
+            "name": arm_name(split.name, short),
+            "port": split.ports[short],
+            "weight": weight,
+        }
+        for short, weight in weights.items()
+    ]
+
+
+def _announcement(split: Split, quiet: Sequence[str]) -> Object:
+    """A rule that no request matches: its value is known to nobody who does not read the route."""
+    secret = content_hash([split.namespace, split.name, split.owner["uid"]])[3:35]
+    header = {"type": "Exact", "name": ANNOUNCED, "value": secret}
+    match = {"path": {"type": "PathPrefix", "value": "/"}, "headers": [header]}
+    return {"matches": [match], "backendRefs": _backends(split, dict.fromkeys(quiet, 1))}
+
+
+def _announces(rule: Mapping[str, Any]) -> bool:
+    return any(
+        header.get("name") == ANNOUNCED
+        for match in rule.get("matches") or ()
+        for header in match.get("headers") or ()
     )
 
 
@@ -84,9 +114,18 @@ def _rule(rule: Mapping[str, Any], backends: list[Object]) -> Object:
 def weights_of(route: Mapping[str, Any]) -> dict[str, int]:
     """The weight of each revision's 8 characters, from the first rule that forwards."""
     rules = (route.get("spec") or {}).get("rules") or []
-    forwarding = (rule["backendRefs"] for rule in rules if rule.get("backendRefs"))
+    forwarding = (
+        rule["backendRefs"] for rule in rules if rule.get("backendRefs") and not _announces(rule)
+    )
     refs: list[Object] = next(forwarding, [])
     return {str(r["name"])[-8:]: int(r.get("weight", 1)) for r in refs if r.get("weight", 1) > 0}
+
+
+def announced_in(route: Mapping[str, Any]) -> frozenset[str]:
+    """The 8 characters of each revision that is named without a share."""
+    rules = (route.get("spec") or {}).get("rules") or []
+    refs = [ref for rule in rules if _announces(rule) for ref in rule.get("backendRefs") or ()]
+    return frozenset(str(ref["name"])[-8:] for ref in refs)
 
 
 def answer_of(route: Mapping[str, Any]) -> tuple[bool | None, str]:

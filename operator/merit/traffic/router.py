@@ -22,7 +22,8 @@ class Split:
 
     `serves`: the revision that callers inside the cluster get. `ports`: where each revision
     listens. `route`: as it is declared; where that cannot be had, the route that stands is kept in
-    all but its weights: `standing`.
+    all but its weights: `standing`. `announced`: revisions that have no share, and that a gateway
+    is to know all the same.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Split:
     serves: str
     ports: Mapping[str, int]
     standing: Known | None = None
+    announced: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,9 @@ async def set_traffic(hands: Hands, action: SetTraffic) -> None:
             raise NotReady(f"{arm_name(hands.key.name, short)} has no ready endpoint")
     seen, key = hands.seen, hands.key
     router = ROUTERS[kind_in_force(seen.status, seen.spec, seen.accepted.get(action.key))]
+    announced = action.announced
+    if announced is None:  # whatever loses its share now is known until it is gone
+        announced = (seen.route.announced | set(seen.route.weights)) - set(action.weights)
     split = split_of(
         key,
         seen.uid,
@@ -28,9 +31,12 @@ async def set_traffic(hands: Hands, action: SetTraffic) -> None:
         standing=hands.cache.get(router.kinds[0], key.namespace, key.name),
         weights=action.weights,
         serves=action.serves,
+        announced=announced,
     )
     for obj in router.render(split):
         await hands.stand(obj)
+    known = hands.memory.announced
+    hands.memory.announced = {s: known.get(s, hands.now) for s in (*action.weights, *announced)}
 
 
 async def remove_route(hands: Hands) -> None:
