@@ -193,6 +193,19 @@ WRONG = [
         "spec.rollout.approvals",
         "increase",
     ),
+    Wrong(
+        "two routes",
+        put("spec.rollout.route.replicas", {}),
+        "spec.rollout.route",
+        "exactly one",
+    ),
+    Wrong("no route", put("spec.rollout.route", {}), "spec.rollout.route", "exactly one"),
+    Wrong(
+        "steps that are smaller than one pod's share",
+        put("spec.rollout.steps", [1, 5], put("spec.rollout.route", {"replicas": {}})),
+        "spec.rollout.steps",
+        "replicas.min",
+    ),
     Wrong("steps that stay", put("spec.rollout.steps", [5, 5]), "spec.rollout.steps", "increase"),
     Wrong("a step above 100", put("spec.rollout.steps", [1, 101]), "spec.rollout.steps", "100"),
     Wrong(

@@ -282,6 +282,11 @@ class Reason(StrEnum):
         "the gateway refused the route",
         "read the HTTPRoute's status",
     )
+    BY_POD_COUNT = (
+        "ByPodCount",
+        "shares are made by the number of pods, so weights are approximate",
+        "",
+    )
     ROUTE_GONE = (
         "RouteGone",
         "the route was deleted; it is made again with all traffic at the stable revision",

@@ -12,7 +12,7 @@ from merit.evidence.ladder import ladder
 from merit.evidence.terms import Terms
 from merit.policy.evaluation import candidate_spec
 from merit.policy.observed import Accepted, Arm, Observed
-from merit.policy.pods import pod_ladder
+from merit.policy.pods import left_out, pod_ladder, pods_for, share_of
 from merit.policy.routes import by_pods
 from merit.policy.signals import bars
 
@@ -59,6 +59,28 @@ def ladder_of(seen: Observed, accepted: Accepted, known: Effective) -> tuple[int
         return declared
     beside = candidate.floor if candidate else 0
     return pod_ladder(declared, beside or max(1, floor_of(seen)), known.replicas_max)
+
+
+def made(case: Case, weight: int) -> int:
+    """The share that a declared weight comes to: by pod count, what pods can make of it."""
+    if case.status.stable is None or not by_pods(case.seen):
+        return weight
+    beside = case.candidate.floor or max(1, floor_of(case.seen))
+    return share_of(pods_for(weight, beside, case.known.replicas_max), beside)
+
+
+def shares_told(seen: Observed) -> str:
+    """By pod count: who has how many pods, and which steps pods cannot make."""
+    case = case_of(seen)
+    if case is None or seen.status.stable is None:
+        return seen.route.reason
+    beside = case.candidate.floor or max(1, floor_of(seen))
+    declared = ladder(case.known.steps, case.known.holdback_weight)
+    out = left_out(declared, beside, case.known.replicas_max)
+    if not out:
+        return seen.route.reason
+    said = ", ".join(f"{step}%" for step in out)
+    return f"{seen.route.reason}; left out beside {beside} pods: {said}"
 
 
 def floor_of(seen: Observed) -> int:

@@ -9,11 +9,13 @@ from merit.api.spec import Spec
 from merit.api.status import Condition, Rejection, Status
 from merit.api.validation import Invalid
 from merit.evidence.counts import NoSample
+from merit.policy.case import shares_told
 from merit.policy.converge import blocked, wanted_weights
 from merit.policy.live import trust_condition
 from merit.policy.observed import Arm, Observed
 from merit.policy.pin import pin_conflict
 from merit.policy.records import lost_records
+from merit.policy.routes import by_pods
 from merit.policy.times import stamp
 
 WARNING = "; note: "  # before what is well known to be worth a look
@@ -206,6 +208,8 @@ def _traffic(seen: Observed) -> Condition:
         return _c("TrafficShifted", "Unknown", "NoRoute", "no route yet")
     if seen.route.accepted is None:
         return _c("TrafficShifted", "Unknown", "Pending", "the gateway has not answered yet")
+    if by_pods(seen):
+        return _c("TrafficShifted", "True", "ByPodCount", shares_told(seen))
     if seen.route.accepted:
         return _c("TrafficShifted", "True", "RouteAccepted", "")
     return _c("TrafficShifted", "False", "RouteNotAccepted", seen.route.reason)

@@ -8,7 +8,7 @@ from merit.api.spec import Spec
 from merit.api.status import Candidate
 from merit.evidence.ladder import first_step, ladder
 from merit.policy.capacity import pods_needed
-from merit.policy.case import Case
+from merit.policy.case import Case, made
 from merit.policy.observed import Accepted, Observed
 from merit.policy.routes import by_pods
 from merit.policy.times import age
@@ -76,7 +76,8 @@ def too_few_pods(case: Case, weight: int) -> Verdict | None:
 
 def unapproved(case: Case, weight: int) -> Verdict | None:
     """A person has not said yes to this weight yet."""
-    asked = [a for a in _approvals(case.accepted) if case.candidate.approved < a <= weight]
+    approved = case.candidate.approved
+    asked = [a for a in _approvals(case.accepted) if approved < a and made(case, a) <= weight]
     if not asked:
         return None
     short = case.candidate.short

@@ -1,0 +1,180 @@
+"""Shares by pod count: one Service before both revisions, and no gateway."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.world.manifests import manifest
+from tests.world.scenarios import USER, condemned, exposed, live
+from tests.world.world import Step, World
+
+NAME = "fraud-scorer"
+FRONT = ("Service", "risk", NAME)
+
+
+def by_pods(version: str, least: int = 4, most: int = 8, **rollout: Any) -> dict[str, Any]:
+    obj = manifest(version)
+    obj["spec"]["constraints"]["scale"]["replicas"] = {"min": least, "max": most}
+    obj["spec"]["rollout"]["route"] = {"replicas": {}}
+    obj["spec"]["rollout"]["steps"] = [25, 50]
+    obj["spec"]["rollout"] |= rollout
+    return obj
+
+
+def declare(obj: dict[str, Any], until: Any, hold: float = 0.0) -> Step:
+    return Step(lambda world: world.store.apply(obj, USER) and None, until, hold=hold)
+
+
+def new_world(*steps: Step, lag: float = 0.0) -> World:
+    world = World(steps, lag=lag)
+    world.traffic.per_pod = True
+    return world
+
+
+def pods(world: World) -> dict[str, int]:
+    """Declared pods by version."""
+    return {
+        world.traffic.versions[d["metadata"]["name"].rpartition("-")[2]]: d["spec"]["replicas"]
+        for d in world.store.all("Deployment")
+    }
+
+
+@pytest.mark.parametrize("lag", [0.0, 0.7])
+async def test_a_better_version_is_promoted_by_pod_count_without_any_route(lag: float) -> None:
+    world = new_world(declare(by_pods("good"), live("good")), lag=lag)
+    await world.play()
+    assert not list(world.store.all("HTTPRoute"))
+    world.script = (*world.script, declare(by_pods("better"), exposed("better")))
+    await world.play()
+    assert pods(world) == {"good": 4, "better": 1}
+    assert world.weights == {"good": 80, "better": 20}
+    await world.run(lambda w: w.weights.get("better") == 50, 900.0, "the next step")
+    assert pods(world) == {"good": 4, "better": 4}
+    await world.run(live("better"), 900.0, "promoted")
+    assert "merit.dev/revision" in world.store.objects[FRONT]["spec"]["selector"]
+    assert not world.monitor.violations
+
+
+async def test_the_condition_says_that_weights_are_approximate_and_what_was_left_out() -> None:
+    world = new_world(
+        declare(by_pods("good"), live("good")),
+        declare(by_pods("better", steps=[1, 10, 25, 50]), exposed("better")),
+    )
+    await world.play()
+    await world.rest(5.0)
+    shifted = {c["type"]: c for c in world.status["conditions"]}["TrafficShifted"]
+    assert shifted["status"] == "True"
+    assert "approximate" in shifted["message"]
+    assert "1%, 10%" in shifted["message"]
+    assert world.status["phase"] == "Canary 20%"
+
+
+async def test_a_failing_version_loses_its_pods_along_with_its_share() -> None:
+    world = new_world(
+        declare(by_pods("good"), live("good")), declare(by_pods("failing"), condemned)
+    )
+    await world.play()
+    since = world.now
+    await world.run(lambda w: pods(w) == {"good": 4}, 20.0, "its pods are gone")
+    assert world.now - since <= 2.0
+    assert world.weights == {"good": 100}
+    await world.rest(60.0)
+    assert world.status["phase"] == "RolledBack"
+    assert not world.monitor.violations
+
+
+async def test_connections_to_the_predecessor_end_before_it_is_kept_ready() -> None:
+    world = new_world(
+        declare(by_pods("good"), live("good")), declare(by_pods("better"), exposed("better"))
+    )
+    await world.play()
+    await world.run(lambda w: w.version("stable") == "better", 1800.0, "promoted")
+    await world.rest(10.0)
+    assert pods(world)["good"] == 0
+    await world.rest(35.0)
+    assert pods(world)["good"] == 4  # warm again, and the Service leaves it out
+    assert world.weights == {"better": 100}
+
+
+async def test_a_predecessor_that_is_kept_ready_gets_nothing_of_the_next_rollout() -> None:
+    better = by_pods("better")
+    better["spec"]["rollbackPolicy"]["keepWarm"] = "4h"
+    world = new_world(
+        declare(by_pods("good"), live("good")),
+        declare(better, live("better"), hold=60.0),
+        declare(by_pods("fixed"), exposed("fixed")),
+    )
+    await world.play()
+    assert set(world.weights) == {"better", "fixed"}
+    assert pods(world)["good"] == 0
+    assert not world.monitor.violations
+
+
+async def test_a_service_deleted_in_mid_canary_comes_back_before_the_stable_pods_alone() -> None:
+    world = new_world(
+        declare(by_pods("good"), live("good")), declare(by_pods("better"), exposed("better"))
+    )
+    await world.play()
+    world.store.delete(FRONT, "kubectl")
+    await world.run(lambda w: FRONT in w.store.objects, 10.0, "it is back")
+    await world.rest(2.0)
+    assert world.weights == {"good": 100}
+    assert pods(world)["better"] == 0  # whoever is connected to it is sent away
+    await world.run(live("better"), 1800.0, "and the rollout starts again")
+    assert not world.monitor.violations
+
+
+async def test_shares_follow_when_somebody_scales_the_candidate_by_hand() -> None:
+    world = new_world(
+        declare(by_pods("good"), live("good")), declare(by_pods("better"), exposed("better"))
+    )
+    await world.play()
+    called = next(d["metadata"]["name"] for d in world.store.all("Deployment")
+                  if world.traffic.versions[d["metadata"]["name"][-8:]] == "better")  # fmt: skip
+    world.store.patch(("Deployment", "risk", called), {"spec": {"replicas": 6}}, "kubectl", "scale")
+    await world.rest(10.0)
+    assert pods(world) == {"good": 4, "better": 1}
+
+
+async def test_without_counts_per_pod_it_is_refused_with_the_remedy() -> None:
+    world = World((declare(by_pods("good"), lambda w: w.status.get("phase") == "Invalid"),))
+    await world.play()
+    assert "spec.rollout.route.replicas: needs counts per pod" in world.status["summary"]
+    assert not world.monitor.jobs
+
+
+async def test_the_kind_of_route_stays_while_a_revision_serves() -> None:
+    world = new_world(declare(by_pods("good"), live("good")))
+    await world.play()
+    world.store.apply(manifest("good"), USER)
+    await world.rest(30.0)
+    assert "the kind of route stays" in world.status["summary"]
+    assert not list(world.store.all("HTTPRoute"))
+    assert world.weights == {"good": 100}
+    world.store.apply(by_pods("good"), USER)
+    await world.run(live("good"), 30.0, "put back")
+
+
+@pytest.mark.parametrize("end", ["better", "failing"])
+async def test_killed_at_any_write_it_ends_the_same(end: str) -> None:
+    until = live("better") if end == "better" else condemned
+    script = (declare(by_pods("good"), live("good")), declare(by_pods(end), until))
+    copies: list[World] = []
+    world = new_world(*script)
+
+    def keep(number: int) -> None:
+        if world.position == 1 and number % 2:
+            copies.append(world.fork())
+
+    world.server.after = keep
+    await world.play()
+    await world.rest(200.0)
+    expected = (pods(world), world.weights, world.status["phase"])
+    for copied in copies:
+        await copied.play()
+        await copied.rest(200.0)
+        assert (pods(copied), copied.weights, copied.status["phase"]) == expected
+        assert not copied.monitor.violations
+    assert len(copies) > 5
