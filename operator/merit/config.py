@@ -162,10 +162,12 @@ class Images(_Part):
     """Images of Merit's own that run in pods of users.
 
     `report` reads frameworks' files after an evaluation. Empty: MERIT_IMAGE of the environment,
-    which the chart sets to the operator's own.
+    which the chart sets to the operator's own. `tools` holds the load generator. Empty: load tests
+    are held.
     """
 
     report: Annotated[str, Field(max_length=512)] = ""
+    tools: Annotated[str, Field(max_length=512)] = ""
 
 
 class Tick(_Part):

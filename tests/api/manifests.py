@@ -89,6 +89,19 @@ def full() -> dict[str, Any]:
             },
             {"metric": "val/roc_auc", "noWorseThanStable": "0"},
         ],
+        "feasibility": {
+            "load": {
+                "duration": "30s",
+                "headroom": "20%",
+                "request": {
+                    "method": "POST",
+                    "path": "/predict",
+                    "headers": [{"name": "X-Tenant", "value": "load-test"}],
+                    "bodiesFrom": {"configMap": "fraud-samples"},
+                },
+            },
+            "prices": "spot",
+        },
         "rollout.route.gateway.parentRefs.0.sectionName": "https",
         "rollout.route.gateway.parentRefs.0.port": 443,
         "rollout.route.gateway.rules": [

@@ -52,6 +52,7 @@ def test_every_default_is_in_force_and_shown() -> None:
         "keepWarm": "24h",
         "within": "168h",
         "cooldown": "1h",
+        "prices": "default",
     }
 
 

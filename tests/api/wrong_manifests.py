@@ -37,6 +37,12 @@ _PIN = {
     "message": "errors 6% > 1%",
     "at": "2026-11-23T01:02:03Z",
 }
+_NO_RATE = {"errors": {"max": "1%"}, "latency": {"p99": "100ms"}}
+_COSTS = {"cost": {"perHour": "6.00", "currency": "USD"}, "scale": {"rps": 5}}
+_WATCHED = put("spec.failureModes", [{"name": "c", "signal": "cost", "response": "Alert"}])
+_LOAD = {"request": {"path": "/predict"}}
+_TWICE = [{"name": "X-A", "value": "1"}, {"name": "x-a", "value": "2"}]
+_GET_WITH_BODY = {"path": "/", "method": "GET", "bodiesFrom": {"configMap": "bodies"}}
 _BAR = "spec.evaluation.bars"
 _EVALUATOR = "spec.evaluation.job.template.spec"
 TWO_BARS = put(_BAR, [{"metric": "recall", "min": "0.80"}, {}])
@@ -403,6 +409,48 @@ WRONG = [
         put("spec.evaluation.job.parallelism", 2),
         "spec.evaluation.job.parallelism",
         "backoffLimit",
+    ),
+    Wrong(
+        "a load test without a rate",
+        put("spec.feasibility", {"load": _LOAD}, put("spec.constraints", _NO_RATE)),
+        "spec.feasibility.load",
+        "rps",
+    ),
+    Wrong(
+        "a load test with nothing to judge by",
+        put("spec.feasibility", {"load": _LOAD}, put("spec.constraints", _COSTS, _WATCHED)),
+        "spec.feasibility.load",
+        "latency",
+    ),
+    Wrong(
+        "a stage without end",
+        put("spec.feasibility.load", {**_LOAD, "duration": "1h"}),
+        "spec.feasibility.load.duration",
+        "5m",
+    ),
+    Wrong(
+        "a headroom as a number",
+        put("spec.feasibility.load", {**_LOAD, "headroom": 1.2}),
+        "spec.feasibility.load.headroom",
+        "percentage",
+    ),
+    Wrong(
+        "a request that goes elsewhere",
+        put("spec.feasibility.load", {"request": {"path": "http://other/"}}),
+        "spec.feasibility.load.request.path",
+        "matches",
+    ),
+    Wrong(
+        "a header twice",
+        put("spec.feasibility.load", {"request": {"path": "/", "headers": _TWICE}}),
+        "spec.feasibility.load.request.headers",
+        "once",
+    ),
+    Wrong(
+        "a GET with a body",
+        put("spec.feasibility.load", {"request": _GET_WITH_BODY}),
+        "spec.feasibility.load.request",
+        "POST",
     ),
     Wrong("a pin to itself", put("spec.rollback", _PIN), "spec.rollback", "operator"),
     Wrong("an empty pin", put("spec.rollback", {}), "spec.rollback", "from"),

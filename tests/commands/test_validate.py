@@ -45,6 +45,14 @@ def test_a_good_manifest_is_valid_and_says_what_would_run(
     assert [a["stage"] for a in each["stages"]] == ["Evaluation", "Feasibility", "Rollout", "Live"]
 
 
+def test_a_load_test_is_announced_with_its_rate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, found = validated(capsys, written(tmp_path, full()))
+    said = next(s for s in found["objects"][0]["stages"] if s["stage"] == "Feasibility")
+    assert "60 requests a second to 2 replicas, stages of 30s" in said["what"]
+
+
 @pytest.mark.parametrize("wrong", PARAMS)
 def test_what_the_cluster_refuses_is_refused_here(
     wrong: Wrong, tmp_path: Path, capsys: pytest.CaptureFixture[str]

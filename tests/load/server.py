@@ -99,6 +99,24 @@ def queueing(seconds: float) -> Callable[[int], int]:
     return answer
 
 
+def shedding(rate: float, burst: int) -> Callable[[int], int]:
+    """So many requests a second at most, and `burst` at once; the others get a 503."""
+    lock = threading.Lock()
+    left, at = float(burst), time.monotonic()
+
+    def answer(_: int) -> int:
+        nonlocal left, at
+        with lock:
+            now = time.monotonic()
+            left, at = min(float(burst), left + (now - at) * rate), now
+            if left < 1:
+                return 503
+            left -= 1
+        return 200
+
+    return answer
+
+
 def stalling(at: int, seconds: float) -> Callable[[int], int]:
     """Quick, but at one request the whole server stands still for so long."""
     one = threading.Lock()

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from merit.evidence.load_order import Order
 from merit.load import vegeta
 from merit.load.fold import fold
 from merit.policy.load_report import LoadReport, parse_load
-from tests.load.server import Server, fixed, queueing, serving, stalling
+from tests.load.server import Server, fixed, queueing, serving, shedding, stalling
 
 OPERATOR = Path(__file__).parents[2] / "operator"
 
@@ -33,7 +34,8 @@ def order(*servers: Server, rate: float = 100.0, limit: float = 500.0) -> Order:
     bars = (Bar("latency.p99", 0.01, limit), Bar("errors", 0.01))
     plan = Plan(rate, 1.0, bars, edges((limit,)))
     headers = {"X-Test": "yes"}
-    return Order(plan, tuple(s.url for s in servers), "POST", "/predict", headers)
+    targets = tuple(s.url for s in servers)
+    return Order(plan, targets, "POST", "/predict", headers, bodies="samples")
 
 
 def measured(asked: Order, seconds: float, bodies: tuple[bytes, ...] = ()) -> Stage:
@@ -118,9 +120,10 @@ def test_a_rate_with_a_fraction_is_kept() -> None:
 
 
 def test_the_container_halves_until_it_holds_and_its_report_is_one(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_bytes(b"{}")
-    with serving(queueing(0.006)) as server:  # about 160 a second at most
+    _body(tmp_path)
+    with serving(shedding(140.0, burst=100)) as server:
         asked = order(server, rate=400.0)
+        asked = replace(asked, plan=replace(asked.plan, bars=(Bar("errors", 0.01),)))
         done = _container(asked, tmp_path)
     assert done.returncode == 0, done.stderr
     report = parse_load(
@@ -128,13 +131,14 @@ def test_the_container_halves_until_it_holds_and_its_report_is_one(tmp_path: Pat
     )
     assert isinstance(report, LoadReport), report
     rates = [stage.rps for stage in report.stages]
-    assert rates[:2] == [400.0, 200.0] and rates[-1] <= 100.0
+    assert rates == [400.0, 200.0, 100.0]
     assert server.bodies.keys() == {b"{}"}
 
 
 def test_without_vegeta_there_is_a_sentence_and_exit_code_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    _body(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     with serving(fixed(0.0)) as server:
         done = _container(order(server), tmp_path)
@@ -142,15 +146,28 @@ def test_without_vegeta_there_is_a_sentence_and_exit_code_one(
     assert "vegeta" in (tmp_path / "log").read_text()
 
 
-def _container(asked: Order, place: Path) -> subprocess.CompletedProcess[str]:
+def test_without_bodies_there_is_a_sentence_that_names_the_config_map(tmp_path: Path) -> None:
+    with serving(fixed(0.0)) as server:
+        done = _container(order(server), tmp_path)
+    assert done.returncode == 1
+    assert "ConfigMap samples" in (tmp_path / "log").read_text()
+
+
+def _body(tmp: Path) -> None:
+    (tmp / "bodies").mkdir()
+    (tmp / "bodies" / "a.json").write_bytes(b"{}")
+    (tmp / "bodies" / "..data").mkdir()  # a ConfigMap's volume has such links
+
+
+def _container(asked: Order, tmp: Path) -> subprocess.CompletedProcess[str]:
     given = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(OPERATOR),
         "MERIT_LOAD_PLAN": asked.dump(),
         "MERIT_REVISION": "h1:aa",
         "MERIT_NONCE": "bb",
-        "MERIT_REPORT": str(place / "log"),
-        "MERIT_BODIES": str(place),
+        "MERIT_REPORT": str(tmp / "log"),
+        "MERIT_BODIES": str(tmp / "bodies"),
     }
     # -S: as in the image, without any package.
     return subprocess.run(

@@ -6,12 +6,14 @@ an actor remembers nothing and a world can be copied at any moment.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.world.evaluations import Ending, env
+from tests.world.load import given, is_load_test, load_report, over_quota, sick
 from tests.world.merge import Object, merged
 from tests.world.store import Store, ref_of
 
@@ -58,10 +60,12 @@ class Actors:
     def _deployment(self, deployment: Object) -> float:
         name, spec = deployment["metadata"]["name"], deployment["spec"]
         due, ready, stand = float("inf"), 0, 0
+        version = env(spec["template"], "MERIT_MODEL_VERSION")
+        loaded, refused = self._is_loaded(deployment), over_quota(version)
         for index in range(20):
             pod_name = f"{name}-{index}"
             pod = self.store.objects.get(("Pod", deployment["metadata"]["namespace"], pod_name))
-            if index >= spec["replicas"]:
+            if index >= spec["replicas"] or refused:
                 if pod is not None:
                     self.store.delete(ref_of(pod), "deployment-controller")
                 continue
@@ -73,6 +77,10 @@ class Actors:
                 continue
             if name in self.looping:
                 self._status(pod, _crashed(pod))
+                continue
+            ill = sick(version, loaded=loaded)
+            if ill is not None:
+                self._status(pod, ill)
                 continue
             if self.store.now() >= at:
                 ready += 1
@@ -87,9 +95,27 @@ class Actors:
         status["conditions"] = [
             {"type": "Available", "status": available, "reason": "MinimumReplicas"},
             {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+            *((refused,) if refused else ()),
         ]
         self._status(deployment, status | keep)
         return due
+
+    def _is_loaded(self, deployment: Object) -> bool:
+        """Whether a load test of this revision runs."""
+        name = deployment["metadata"]["name"]
+        return any(
+            is_load_test(job)
+            and name.endswith(job["metadata"]["labels"]["merit.dev/candidate"])
+            and not job.get("status", {}).get("conditions")
+            for job in self.store.all("Job")
+        )
+
+    def _load_test(self, job: Object) -> Ending:
+        meta = job["metadata"]
+        name = f"{meta['labels']['merit.dev/name']}-{meta['labels']['merit.dev/candidate']}"
+        arm = self.store.objects.get(("Deployment", meta["namespace"], name))
+        version = env(arm["spec"]["template"], "MERIT_MODEL_VERSION") if arm else ""
+        return Ending(message=load_report(version, given(job["spec"]["template"])))
 
     def _job(self, job: Object) -> float:
         if job.get("status", {}).get("conditions"):
@@ -100,7 +126,7 @@ class Actors:
         pod = self.store.objects.get(("Pod", namespace, pod_name))
         if pod is None:
             pod = self.store.create(_pod(job, job["spec"]["template"], pod_name), "kubelet")
-        ending = self._ending(job)
+        ending = self._load_test(job) if is_load_test(job) else self._ending(job)
         if ending.waits:
             why = {"reason": "ImagePullBackOff", "message": "manifest unknown"}
             waiting = {"name": "evaluate", "ready": False, "state": {"waiting": why}}
@@ -148,7 +174,7 @@ class Actors:
         pods = list(self.store.all("Pod", meta["namespace"], term)) if selector else []
         endpoints = [
             {
-                "addresses": ["10.88.0.1"],
+                "addresses": [_address(pod)],
                 "conditions": {"ready": _is_ready(pod), "serving": _is_ready(pod)},
                 "targetRef": {"kind": "Pod", "name": pod["metadata"]["name"]},
             }
@@ -246,6 +272,11 @@ def _crashed(pod: Object) -> Object:
 def _is_ready(pod: Object) -> bool:
     conditions = pod.get("status", {}).get("conditions", [])
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _address(pod: Object) -> str:
+    number = zlib.crc32(pod["metadata"]["name"].encode())
+    return f"10.88.{number % 251}.{number // 251 % 251}"
 
 
 def _owner(obj: Object) -> Object:

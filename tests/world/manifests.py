@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from merit.config import Config
+from tests.world.load import LOAD, LOADED
 
 OBJECT: dict[str, Any] = {
     "apiVersion": "merit.dev/v1alpha1",
@@ -71,6 +72,8 @@ def manifest(version: str) -> dict[str, Any]:
     """The manifest as Git has it for that version of the model."""
     obj = copy.deepcopy(OBJECT)
     obj["spec"]["model"] |= {"version": version, "uri": f"oci://example.com/fraud:{version}"}
+    if version in LOADED:
+        obj["spec"]["feasibility"] = {"load": copy.deepcopy(LOAD)}
     return obj
 
 
@@ -87,6 +90,7 @@ def config() -> Config:
                     }
                 },
             },
+            "images": {"tools": "example.com/tools:1"},
             "judgement": {"scrape": "15s"},
             "tick": {"fast": "15s", "live": "15s"},
         }

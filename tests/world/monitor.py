@@ -114,16 +114,22 @@ class Monitor:
             self._say(f"S2: {short} has {weight} for a comparison")
 
     def _passed(self, commit: Commit, short: str) -> None:
+        for stage in ("Evaluation", "Feasibility"):
+            if not self._on_record(commit, short, stage):
+                self._say(f"S1: {short} has weight and no record of a passed {stage.lower()}")
+
+    def _on_record(self, commit: Commit, short: str, stage: str) -> bool:
         _, namespace, name = commit.ref
         for (kind, place, of), obj in self.store.objects.items():
             if kind != "ConfigMap" or place != namespace or not of.startswith(name):
                 continue
             data: dict[str, str] = obj.get("data", {})
-            if data.get("revision", "").startswith(f"h1:{short}") and data["verdict"] == "Good":
-                return
+            passed = (data.get("stage"), data.get("verdict")) == (stage, "Good")
+            if passed and data["revision"].startswith(f"h1:{short}"):
+                return True
             if of.endswith("-ledger") and short in str(data.get("promoted", data)):
-                return
-        self._say(f"S1: {short} has weight and no record of a passed evaluation")
+                return True
+        return False
 
     def _ready(self, commit: Commit, short: str) -> bool:
         _, namespace, name = commit.ref

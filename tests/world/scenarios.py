@@ -169,6 +169,12 @@ ABORTED = (
     token("retry", "DECLARED", exposed("better")),
 )
 BY_HAND = (*known(*PROMOTED), token("rollback", "INC-1", taken_back))
+SLOW = (
+    *known(*FIRST),
+    apply("slow", rejected, hold=40.0),
+    change("constraints.scale.replicas.max", 4, exposed("slow")),
+    wait(live("slow")),
+)
 
 ALL = {
     "a first version serves": FIRST,
@@ -180,4 +186,5 @@ ALL = {
     "deleted in mid-canary": DELETED,
     "aborted by hand, and tried again": ABORTED,
     "rolled back by hand from live": BY_HAND,
+    "refused under load, until a suggestion is taken": SLOW,
 }

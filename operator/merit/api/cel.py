@@ -141,6 +141,28 @@ RULES: tuple[tuple[str, str, str], ...] = (
         "spec.rollout.steps: no step is as large as the share of one pod: add a larger one, or "
         "raise constraints.scale.replicas.min",
     ),
+    (
+        "",
+        "!has(self.feasibility) || !has(self.feasibility.load)"
+        " || (has(self.constraints.scale) && has(self.constraints.scale.rps))",
+        "spec.feasibility.load needs to know the rate: set spec.constraints.scale.rps",
+    ),
+    (
+        "",
+        "!has(self.feasibility) || !has(self.feasibility.load)"
+        " || has(self.constraints.latency) || has(self.constraints.errors)",
+        "spec.feasibility.load has nothing to judge by: set spec.constraints.latency or errors",
+    ),
+    (
+        "feasibility.load.request.headers",
+        "self.all(a, self.exists_one(b, b.name.lowerAscii() == a.name.lowerAscii()))",
+        "a header is there twice: name it once",
+    ),
+    (
+        "feasibility.load.request",
+        "!has(self.method) || self.method != 'GET' || !has(self.bodiesFrom)",
+        "a GET has no body: take bodiesFrom out, or use POST",
+    ),
     ("rollout.steps", _ORDER.format("self"), "let the steps increase, as [1, 5, 25, 50]"),
     ("rollout.approvals", _ORDER.format("self"), "let the approvals increase, as [25, 50]"),
     (

@@ -21,6 +21,9 @@ KEEP_WARM = 86400.0
 SCALE_AT_CPU = 80  # percent of the requested CPU at which a live revision gets more pods
 WITHIN = 168 * 3600.0
 COOLDOWN = 3600.0
+LOAD_DURATION = 60.0
+HEADROOM = 0.2
+PRICES = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Effective:
     """What is in force, defaults included. Times in seconds, shares as fractions, weights percent.
 
     `explicit_steps`: the user wrote the steps, so none is left out for want of traffic.
+    `load_duration`, `headroom`: of the load test; None where none is declared. `prices`: the price
+    book; empty where no cost is bounded.
     """
 
     source: str
@@ -49,6 +54,9 @@ class Effective:
     keep_warm: float
     within: float
     cooldown: float
+    load_duration: float | None
+    headroom: float | None
+    prices: str
 
     def to_status(self) -> dict[str, Any]:
         """For `status.effective`, in the units that users write."""
@@ -71,7 +79,13 @@ class Effective:
             "keepWarm": format_duration(self.keep_warm),
             "within": format_duration(self.within),
             "cooldown": format_duration(self.cooldown),
+            "prices": self.prices,
         }
+        if self.load_duration is not None and self.headroom is not None:
+            shown["load"] = {
+                "duration": format_duration(self.load_duration),
+                "headroom": format_share(self.headroom),
+            }
         return {key: value for key, value in shown.items() if value != ""}
 
 
@@ -80,6 +94,8 @@ def effective(spec: Spec, *, source: str = "") -> Effective:
     rollout, scale = spec.rollout, spec.constraints.scale
     holdback = rollout.holdback
     replicas = scale.replicas if scale else None
+    load = spec.feasibility.load if spec.feasibility else None
+    named = spec.feasibility.prices if spec.feasibility else None
     return Effective(
         source=(spec.monitoring.source if spec.monitoring else None) or source,
         steps=rollout.steps or STEPS,
@@ -100,6 +116,9 @@ def effective(spec: Spec, *, source: str = "") -> Effective:
         keep_warm=_or(spec.rollback_policy.keep_warm, KEEP_WARM),
         within=_or(spec.rollback_policy.within, WITHIN),
         cooldown=_or(spec.rollback_policy.cooldown, COOLDOWN),
+        load_duration=_or(load.duration, LOAD_DURATION) if load else None,
+        headroom=_or(load.headroom, HEADROOM) if load else None,
+        prices=(named or PRICES) if spec.constraints.cost else "",
     )
 
 

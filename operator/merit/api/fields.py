@@ -32,6 +32,13 @@ def _positive_duration(text: object) -> float:
     return seconds
 
 
+def _stage_duration(text: object) -> float:
+    seconds = parse_duration(text)
+    if not 0 < seconds <= 300:
+        raise Refused(f'"{shown(text)}" is too short or too long', "write at most 5m, as 60s")
+    return seconds
+
+
 def _open_share(text: object) -> float:
     share = parse_share(text)
     if not 0 < share < 1:
@@ -86,6 +93,19 @@ Confidence = Annotated[
     BeforeValidator(_confidence),
     _string(SHARE_PATTERN, 12, (f"50.0 <= {_NUMBER} && {_NUMBER} < 100.0", "write 50% to 99.99%")),
 ]
+StageDuration = Annotated[
+    float,
+    BeforeValidator(_stage_duration),
+    _string(
+        DURATION_PATTERN,
+        32,
+        (
+            "duration(self) > duration('0s') && duration(self) <= duration('5m')",
+            "write more than 0, at most 5m",
+        ),
+    ),
+]
+Headroom = Annotated[float, BeforeValidator(parse_share), _string(SHARE_PATTERN, 12)]
 Number = Annotated[Decimal, BeforeValidator(parse_decimal), _string(DECIMAL_PATTERN, 24)]
 Margin = Annotated[
     Decimal,

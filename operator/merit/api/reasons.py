@@ -155,6 +155,46 @@ class Reason(StrEnum):
         "it costs more than the constraint allows",
         "ask for less, or raise the bound",
     )
+    TOO_SLOW = (
+        "TooSlow",
+        "it breaks the latency bound even under little load",
+        "profile the server, or deploy a simpler model",
+    )
+    TOO_MANY_ERRORS = (
+        "TooManyErrors",
+        "it fails too many requests even under little load",
+        "read the server's log",
+    )
+    TOO_MANY_REPLICAS = (
+        "TooManyReplicas",
+        "the load needs more replicas than are allowed",
+        "raise constraints.scale.replicas.max, or take a suggestion",
+    )
+    CANNOT_SERVE = (
+        "CannotServe",
+        "its pods do not come up, or do not survive the load",
+        "look at the pods' previous log",
+    )
+    GENERATOR_SATURATED = (
+        "GeneratorSaturated",
+        "the load generator could not keep up, so it measured itself",
+        "give its node more room; nothing is said about the model",
+    )
+    BAD_REQUEST = (
+        "BadRequest",
+        "the server refuses the load test's request",
+        "correct feasibility.load.request",
+    )
+    TOO_FEW_REQUESTS = (
+        "TooFewRequests",
+        "the load test had too few requests for a verdict",
+        "lengthen feasibility.load.duration, or loosen the bound",
+    )
+    NO_LOAD_GENERATOR = (
+        "NoLoadGenerator",
+        "the operator's configuration names no image of the load generator",
+        "set images.tools",
+    )
     NO_PRICE = ("NoPrice", "the price book lacks a price", "add it to the operator's configuration")
     NO_REQUESTS = (
         "NoRequests",

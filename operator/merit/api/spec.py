@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints
 from merit.api.base import Model
 from merit.api.constraints import Constraints
 from merit.api.evaluation import Evaluation
+from merit.api.feasibility import Feasibility
 from merit.api.fields import Duration, Free, Hash, Label, Port, Text
 from merit.api.monitoring import Kpi, Monitoring
 from merit.api.rollout import Rollout
@@ -141,6 +142,10 @@ class Spec(Model):
     model: ModelRef = Field(description="The model. Required.")
     serving: Serving = Field(description="What runs. Required.")
     evaluation: Evaluation = Field(description="Gate 1: is it good enough? Required.")
+    feasibility: Feasibility | None = Field(
+        default=None,
+        description="Gate 2: can it be served within the constraints? Default: cost and replicas.",
+    )
     rollout: Rollout = Field(description="How it earns traffic. Required.")
     monitoring: Monitoring | None = Field(
         default=None, description="Default: the operator's default source; latency and errors."

@@ -34,6 +34,9 @@ class Revision(Told):
     policy: str = Field(description="8 hex digits over what judges this revision.")
     version: str = Field(description="spec.model.version, for people.")
     promoted_at: str = Field(default="", description="When it was promoted.")
+    replicas: int = Field(
+        default=0, description="Pods that its load test found needed; 0: scale.replicas.min."
+    )
 
 
 class Candidate(Told):
@@ -50,6 +53,12 @@ class Candidate(Told):
     retry: int = Field(default=0, description="How often people asked for it to run again.")
     load: str = Field(
         default="", description="Requests per second of all traffic when it first had a share."
+    )
+    replicas: int = Field(
+        default=0, description="Pods that its load test found needed; 0: scale.replicas.min."
+    )
+    capacity: str = Field(
+        default="", description="Requests per second that one pod was measured to hold."
     )
     approved: int = Field(default=0, description="Up to which weight a person has said yes.")
     failures: int = Field(default=0, description="Runs in a row that brought no verdict.")
@@ -176,6 +185,17 @@ class Promotion(Told):
     policy: str
     version: str
     at: str
+    replicas: int = 0
+
+
+class Passed(Told):
+    """A gate that content has passed: it is not run again while its own bars stand."""
+
+    revision: str
+    stage: Stage
+    policy: str
+    record: str
+    at: str
 
 
 class Leaving(Told):
@@ -206,6 +226,9 @@ class Status(Told):
     decisions: tuple[DecisionLine, ...] = ()
     rejected: tuple[Rejection, ...] = ()
     promoted: tuple[Promotion, ...] = ()
+    passed: tuple[Passed, ...] = Field(
+        default=(), description="Gates that were passed, at most 10, newest first."
+    )
     runs: int = Field(
         default=0, description="The highest attempt of earlier candidates: no run is ever repeated."
     )

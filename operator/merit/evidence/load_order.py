@@ -14,13 +14,17 @@ from merit.evidence.load import Bar, Plan
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`targets`: one base URL a ready pod, so that each gets an equal share of the requests."""
+    """`targets`: one base URL a ready pod, so that each gets an equal share of the requests.
+
+    `bodies`: the ConfigMap that the bodies come from; empty where requests have none.
+    """
 
     plan: Plan
     targets: tuple[str, ...]
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    bodies: str = ""
 
     def dump(self) -> str:
         """As compact JSON."""
@@ -38,6 +42,7 @@ class Order:
                     "method": self.method,
                     "path": self.path,
                     "headers": dict(self.headers),
+                    "bodies": self.bodies,
                 },
             },
             separators=(",", ":"),
@@ -57,4 +62,11 @@ def load_order(text: str) -> Order:
     targets = tuple(str(each) for each in raw["targets"])
     if not targets:
         raise ValueError("the order names no target")
-    return Order(plan, targets, request["method"], request["path"], request["headers"])
+    return Order(
+        plan,
+        targets,
+        method=request["method"],
+        path=request["path"],
+        headers=request["headers"],
+        bodies=request["bodies"],
+    )

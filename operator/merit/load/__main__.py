@@ -50,7 +50,10 @@ def main() -> int:
 def run(order: Order, bodies: Path, *, say: Callable[[str], None]) -> list[Stage]:
     """Warm up, then stage after stage, until the plan says that it is over. Raises Failed."""
     plan = order.plan
-    lines = "".join(vegeta.targets(order, vegeta.bodies(bodies)))
+    found = vegeta.bodies(bodies) if order.bodies else []
+    if order.bodies and not found:
+        raise vegeta.Failed(f"ConfigMap {order.bodies} is not there, or holds no request body")
+    lines = "".join(vegeta.targets(order, found))
     say(f"warm-up: {plan.rate / 4:g}/s for {plan.warmup:g} s on {len(order.targets)} pods")
     vegeta.attack(order, lines, plan.rate / 4, plan.warmup)
     stages: list[Stage] = []

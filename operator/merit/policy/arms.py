@@ -12,6 +12,7 @@ from merit.api.defaults import effective
 from merit.api.status import Candidate, Leaving, Status
 from merit.policy.capacity import pods_for_half, pods_wanted
 from merit.policy.case import case_of
+from merit.policy.gates import brought_up
 from merit.policy.observed import Arm, Observed
 from merit.policy.remember import DRAIN
 from merit.policy.routes import by_pods
@@ -86,7 +87,7 @@ def _stable(seen: Observed, status: Status) -> Plan | None:
     candidate, probe = status.candidate, status.verifying
     floor = candidate.floor if candidate is not None and candidate.weight > 0 else 0
     floor = max(floor, probe.floor if probe is not None else 0)
-    least = min(known.replicas_max, max(known.replicas_min, floor))
+    least = min(known.replicas_max, max(known.replicas_min, stable.replicas, floor))
     budget = known.replicas_min > 1
     if known.autoscaled:
         # At 0 an autoscaler rests: somebody has to wake it.
@@ -100,11 +101,14 @@ def _stable(seen: Observed, status: Status) -> Plan | None:
 
 def _candidate(seen: Observed, status: Status, now: float) -> Plan | None:
     candidate = status.candidate
-    if candidate is None or candidate.stage in ("Evaluation", "Feasibility"):
+    if candidate is None or not brought_up(seen, status):
         return None
     accepted = seen.accepted.get(f"{candidate.short}-{candidate.policy}")
     if accepted is None:
         return None
+    if candidate.stage == "Feasibility":
+        least = effective(accepted.spec).replicas_min
+        return Plan(candidate.short, accepted.identity.key, least)
     known, case = effective(accepted.spec), case_of(replace(seen, status=status))
     if by_pods(seen) and (case is None or _rests(candidate, now)):
         replicas = 0  # its open connections end; afterwards its pods are made anew
@@ -134,21 +138,22 @@ def _kept(seen: Observed, status: Status, leaving: Leaving, now: float) -> Plan 
     """The predecessor: ready to be gone back to, without traffic."""
     if seconds(leaving.until) <= now or _taken(status, leaving.short):
         return None
-    policy = next((p.policy for p in status.promoted if p.short == leaving.short), "")
-    accepted = seen.accepted.get(f"{leaving.short}-{policy}")
-    if accepted is None:
+    entry = next((p for p in status.promoted if p.short == leaving.short), None)
+    accepted = seen.accepted.get(f"{leaving.short}-{entry.policy}") if entry else None
+    if entry is None or accepted is None:
         return None
     known, arm = effective(accepted.spec), seen.arms.get(leaving.short, Arm(leaving.short))
+    least = max(known.replicas_min, entry.replicas)
     drained = age(leaving.since, now) >= DRAIN
     budget = known.replicas_min > 1
     if by_pods(seen):
         # Open connections end with the pods; new ones, which the Service leaves out, get none.
         # While a candidate has a share the Service is before all pods that serve.
         away = not drained or _on_its_way(status)
-        replicas = 0 if away else known.replicas_min
+        replicas = 0 if away else least
         return Plan(leaving.short, accepted.identity.key, replicas, budget=budget)
     idle = seen.idle.get(leaving.short, False) and age(leaving.since, now) >= SETTLE
-    replicas = known.replicas_min if drained or idle or not arm.exists else arm.desired
+    replicas = least if drained or idle or not arm.exists else arm.desired
     return Plan(leaving.short, accepted.identity.key, replicas, budget=budget)
 
 

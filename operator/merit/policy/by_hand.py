@@ -88,7 +88,9 @@ def retry(seen: Observed, now: float) -> Decision | None:
     if identity.key not in seen.accepted:
         return Decision(seen.status, actions=(Accept(),))
     kept = tuple(e for e in seen.status.rejected if e not in entries)
-    status = acknowledged(seen.status, token).model_copy(update={"rejected": kept})
+    gates = tuple(p for p in seen.status.passed if p.revision != identity.revision)
+    forgotten = {"rejected": kept, "passed": gates}  # every gate is run again
+    status = acknowledged(seen.status, token).model_copy(update=forgotten)
     number = max(e.retry for e in entries) + 1
     status = new_candidate(seen.spec, identity, status, now, retry=number)
     return _retried(status, token, identity.short, f"rejected before: {entries[0].evidence}", now)
@@ -103,8 +105,8 @@ def _again(seen: Observed, candidate: Candidate, token: Token, now: float) -> De
     flow = next((s for s in status.flow if s.stage == candidate.stage), None)
     if candidate.stage not in ("Evaluation", "Feasibility") or flow is None:
         return ignored(seen, token, f"{candidate.short} is on its way", now)
-    if flow.reason == "EvaluationRunning":
-        return ignored(seen, token, f"{candidate.short} is being evaluated", now)
+    if flow.reason in ("EvaluationRunning", "FeasibilityRunning"):
+        return ignored(seen, token, f"{candidate.short} is being judged: {flow.message}", now)
     anew = again(candidate, now).model_copy(update={"retry": candidate.retry + 1})
     kept = tuple(s for s in status.flow if s.stage != candidate.stage)
     status = status.model_copy(update={"candidate": anew, "flow": kept})

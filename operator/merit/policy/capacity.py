@@ -16,9 +16,10 @@ WINDOW = 60.0  # seconds that a figure of `Observed.figures` spans
 def pods_needed(case: Case, weight: int) -> int:
     """Ready pods of the candidate that `weight` percent of all traffic asks for.
 
-    A pod carries what `scale.rps` asks of each of `scale.replicas.min`; without a declared rate,
-    what each of stable's ready pods carries now. Never more pods than carry all of the traffic
-    without headroom, nor more than `scale.replicas.max`.
+    A pod carries what its load test measured; without one what `scale.rps` asks of each of
+    `scale.replicas.min`; without a declared rate what each of stable's ready pods carries now.
+    Never more pods than carry all of the traffic without headroom, nor more than
+    `scale.replicas.max`.
     """
     known = case.known
     if by_pods(case.seen) and case.status.stable is not None:
@@ -43,7 +44,8 @@ def pods_wanted(case: Case) -> int:
     if by_pods(case.seen) and case.status.stable is not None:
         return pods_of_share(case)
     step = min(case.candidate.step, len(case.ladder) - 1)
-    needed = max(case.known.replicas_min, pods_needed(case, case.ladder[step]))
+    least = max(case.known.replicas_min, case.candidate.replicas)
+    needed = max(least, pods_needed(case, case.ladder[step]))
     # Pods that are up stay up: a rollout never takes capacity away from what it exposes.
     return min(max(needed, case.arm.desired), case.known.replicas_max)
 
@@ -72,4 +74,7 @@ def _load(case: Case) -> float:
 
 
 def _per_pod(case: Case) -> float:
+    measured = float(case.candidate.capacity or 0.0)
+    if measured:
+        return measured
     return (case.known.rps or 0.0) / case.known.replicas_min

@@ -20,6 +20,7 @@ from merit.policy.times import stamp
 
 WARNING = "; note: "  # before what is well known to be worth a look
 
+_LACKING = frozenset({"NoPrice", "NoRequests", "NoLoadGenerator"})  # until somebody adds it
 _STALLED_GATE = {
     "Evaluation": "EvaluationFailed",
     "Feasibility": "Infeasible",
@@ -183,8 +184,7 @@ def progress(status: Status) -> tuple[str, str, str]:
     entry = next((s for s in status.flow if s.stage == stage), None)
     if entry is None:
         return "going", candidate.stage, f"{candidate.stage} begins"
-    undecided = stage == "Feasibility" and entry.verdict in ("Undecided", "NoData")
-    if candidate.held or undecided:
+    if candidate.held or (stage == "Feasibility" and entry.reason in _LACKING):
         return "held", entry.reason, entry.message
     if entry.reason == "QuotaExceeded" and not candidate.weight:
         return "held", entry.reason, entry.message

@@ -19,7 +19,7 @@ from merit.policy.decision import (
     SetTraffic,
     WriteLedger,
 )
-from merit.policy.evaluation import expected_job
+from merit.policy.gates import expected_job, given_up
 from merit.policy.observed import Arm, Observed
 from merit.policy.pin import pin_action
 from merit.policy.prune import prune
@@ -156,6 +156,8 @@ def _leftovers(seen: Observed, status: Status, now: float, reached: set[str]) ->
     """Arms that nothing refers to any more, and what strangers left of others."""
     named = (status.stable, status.candidate, status.verifying)
     kept = {r.short for r in named if r is not None} | reached
+    if status.candidate is not None and given_up(status.candidate):
+        kept.discard(status.candidate.short)  # its pods would only cost
     kept |= {arm.short for arm in status.leaving if stays(seen, arm, now)}
     return [
         RemoveArm(short)

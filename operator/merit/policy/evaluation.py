@@ -16,7 +16,8 @@ from merit.policy.bars import Serving
 from merit.policy.baselines import with_references
 from merit.policy.decision import Decision, Note, Record, RunJob
 from merit.policy.observed import Accepted, JobRun, Observed, Tuning
-from merit.policy.remember import decided, reject, told, was_promoted
+from merit.policy.passed import passed, passed_before
+from merit.policy.remember import decided, reject, told
 from merit.policy.report import Report, parse_report
 from merit.policy.runs import RERUNS, Outcome, again, follows, outcome, told_findings
 from merit.policy.strict import LIMIT, plain
@@ -82,9 +83,9 @@ def evaluate(seen: Observed, now: float) -> Decision | None:
     run = run_of(seen)
     if run is None or run.candidate.superseded:
         return None
-    if was_promoted(seen.status, run.accepted.identity):
-        restored = Verdict("Good", "Restored", "passed before under the same bars; not run again")
-        return _passed(seen, run.candidate, restored, now, ())
+    before = passed_before(seen.status, run.accepted.identity, "Evaluation")
+    if before is not None:
+        return _passed(seen, run, Verdict("Good", "Restored", before), now, ())
     if run.candidate.held:
         return Decision(seen.status)  # nothing new would come of it: somebody must act
     job = seen.job if seen.job and seen.job.name == run.job else JobRun(name=run.job)
@@ -156,7 +157,7 @@ def _finish(seen: Observed, run: Run, job: JobRun, found: Outcome, now: float) -
             message=job.message or "",
             nonce=run.nonce,
         )
-        return _passed(seen, candidate, verdict, now, (record,))
+        return _passed(seen, run, verdict, now, (record,))
     if verdict.kind == "Bad":
         return _refused(seen, run, verdict, record, now)
     wait = follows(candidate, verdict)
@@ -195,10 +196,12 @@ def _refused(seen: Observed, run: Run, verdict: Verdict, record: Record, now: fl
 
 
 def _passed(
-    seen: Observed, candidate: Candidate, verdict: Verdict, now: float, actions: tuple[Record, ...]
+    seen: Observed, run: Run, verdict: Verdict, now: float, actions: tuple[Record, ...]
 ) -> Decision:
-    record = actions[0].name if actions else ""
+    candidate, record = run.candidate, actions[0].name if actions else ""
     status: Status = told(seen.status, "Evaluation", verdict, now, record=record)
+    if actions:
+        status = passed(status, run.accepted.identity, "Evaluation", record, now)
     onward = again(candidate, now).model_copy(update={"stage": "Feasibility"})
     status = status.model_copy(update={"candidate": onward})
     brief = verdict.message[:BRIEF]

@@ -169,7 +169,8 @@ class Tuning:
     the one that counts this object's requests, the gateway's or the servers'. `per_pod`: it gives
     per-pod counts. `tick`: seconds between two looks while a candidate is exposed. `live_tick`: the
     same for a live revision. `prices`: the price book, None if there is none.
-    `report_image`: Merit's image for reading frameworks' files, empty if nobody named one.
+    `report_image`: Merit's image for reading frameworks' files, `load_image`: the one of the load
+    generator; empty if nobody named one.
     """
 
     source: str = ""
@@ -180,6 +181,7 @@ class Tuning:
     constants: Constants = field(default_factory=Constants)
     prices: PriceBook | None = None
     report_image: str = ""
+    load_image: str = ""
 
 
 @dataclass(frozen=True, slots=True)

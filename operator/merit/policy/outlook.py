@@ -39,7 +39,11 @@ def _evaluation(spec: Spec) -> str:
 def _feasibility(spec: Spec, known: Effective) -> str:
     cost = "cost" if spec.constraints.cost else "no cost bound"
     pods = f"{known.replicas_min} replica{'s' * (known.replicas_min != 1)}"
-    return f"{cost} and {pods}; no load is put on it"
+    if known.load_duration is None or known.headroom is None:
+        return f"{cost} and {pods}; no load is put on it"
+    rate = (known.rps or 0.0) * (1 + known.headroom)
+    lasts = format_duration(known.load_duration)
+    return f"{cost}; then {rate:g} requests a second to {pods}, stages of {lasts} or more"
 
 
 def _rollout(known: Effective) -> str:

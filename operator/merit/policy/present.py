@@ -95,7 +95,7 @@ def _next(seen: Observed, status: Status, entry: Rejection | None) -> NextStep |
     if candidate is not None:
         what = {
             "Evaluation": "judge the report when the Job ends",
-            "Feasibility": "check cost and replicas",
+            "Feasibility": "judge cost, replicas and the load test, if one is declared",
             "Rollout": "judge again with the next scrape",
             "Holdback": "promote when the holdback is over",
             "Withdrawn": "start again when the cause is gone",

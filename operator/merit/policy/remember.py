@@ -167,6 +167,7 @@ def promoted(status: Status, candidate: Candidate, keep_warm: float, now: float)
         policy=candidate.policy,
         version=candidate.version,
         promoted_at=at,
+        replicas=candidate.replicas,
     )
     update: dict[str, object] = {
         "stable": revision,
@@ -187,6 +188,7 @@ def _promotions(status: Status, revision: Revision, at: str) -> tuple[Promotion,
         policy=revision.policy,
         version=revision.version,
         at=at,
+        replicas=revision.replicas,
     )
     others = (p for p in status.promoted if (p.short, p.policy) != (entry.short, entry.policy))
     return (entry, *others)[:LEDGER_SIZE]
@@ -216,6 +218,7 @@ def predecessor(status: Status, accepted: Mapping[str, Accepted]) -> Revision | 
             policy=entry.policy,
             version=entry.version,
             promoted_at=entry.at,
+            replicas=entry.replicas,
         )
     return None
 

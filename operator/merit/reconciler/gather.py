@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from merit.api.defaults import PRICES
 from merit.api.hashing import content_hash, identify
 from merit.api.host_access import host_access
 from merit.api.names import LABEL_CANDIDATE, LABEL_NAME, LABEL_STAGE
@@ -20,7 +21,8 @@ from merit.cluster.cache import Cache, Key
 from merit.cluster.client import Cluster
 from merit.config import Config
 from merit.policy.converge import ledger_content, worth_keeping
-from merit.policy.evaluation import compares, expected_job, newest_pass, unreadable
+from merit.policy.evaluation import compares, newest_pass, unreadable
+from merit.policy.gates import expected_job
 from merit.policy.observed import Observed, Tuning
 from merit.policy.routes import kind_in_force, refusal, route_in_force, served
 from merit.policy.tokens import read_tokens
@@ -169,6 +171,8 @@ class Gatherer:
         source = self._config.source(namespace, named)
         name = source[0] if source else ""
         by_pods = kind_in_force(status, spec, None) == "replicas"
+        gate = spec.feasibility if isinstance(spec, Spec) else None
+        book = gate.prices if gate else None
         return Tuning(
             source=name,
             view=self._fleet.view_of(name, by_pods=by_pods) if name else "",
@@ -176,6 +180,7 @@ class Gatherer:
             tick=self._config.tick.fast,
             live_tick=self._config.tick.live,
             constants=self._config.constants(),
-            prices=self._config.price_book(),
+            prices=self._config.price_book(book or PRICES),
             report_image=self._config.images.report,
+            load_image=self._config.images.tools,
         )

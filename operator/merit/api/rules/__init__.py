@@ -6,6 +6,7 @@ from merit.api.quantity import Refused
 from merit.api.rules.constraints import check_constraints
 from merit.api.rules.evaluation import check_evaluation
 from merit.api.rules.failure_modes import check_failure_modes
+from merit.api.rules.feasibility import check_feasibility
 from merit.api.rules.monitoring import check_monitoring
 from merit.api.rules.rollout import check_rollout, check_steps_of_pods
 from merit.api.rules.serving import check_serving
@@ -20,6 +21,7 @@ def check(spec: Spec) -> None:
     check_monitoring(spec)
     check_failure_modes(spec)
     check_evaluation(spec)
+    check_feasibility(spec)
     check_rollout(spec.rollout)
     check_steps_of_pods(spec)
     check_serving(spec)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from merit.api.names import arm_name
 from merit.api.spec import Spec
 from merit.policy.decision import SetTraffic
 from merit.policy.routes import kind_in_force, route_in_force
-from merit.reconciler.effects.hands import Hands, NotReady
+from merit.reconciler.effects.hands import Hands, NotReady, Object
 from merit.reconciler.render import split_of
 from merit.traffic import ROUTERS
 from merit.traffic.gateway_api import API_VERSION
@@ -59,14 +61,28 @@ def _spec(hands: Hands, key: str) -> Spec:
 
 async def ready_endpoints(hands: Hands, short: str) -> int:
     """Endpoints of one revision that are ready, from the API server and not from a cache."""
-    slices = await hands.cluster.list(
+    return sum(1 for found in await _slices(hands, short) for _ in _ready(found))
+
+
+async def ready_addresses(hands: Hands, short: str) -> tuple[str, ...]:
+    """An address of each ready pod of one revision; of two address families the first."""
+    families: dict[str, list[str]] = {}
+    for found in await _slices(hands, short):
+        listed = families.setdefault(str(found.get("addressType", "IPv4")), [])
+        listed += [e["addresses"][0] for e in _ready(found) if e.get("addresses")]
+    return tuple(sorted(families[min(families)])) if families else ()
+
+
+def _ready(found: Object) -> Iterator[Object]:
+    for endpoint in found.get("endpoints") or ():
+        if (endpoint.get("conditions") or {}).get("ready") is not False:
+            yield endpoint
+
+
+async def _slices(hands: Hands, short: str) -> list[Object]:
+    return await hands.cluster.list(
         "discovery.k8s.io/v1",
         "EndpointSlice",
         namespace=hands.key.namespace,
         labels=f"kubernetes.io/service-name={arm_name(hands.key.name, short)}",
-    )
-    return sum(
-        (endpoint.get("conditions") or {}).get("ready") is not False
-        for found in slices
-        for endpoint in found.get("endpoints") or ()
     )
