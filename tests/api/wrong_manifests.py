@@ -452,6 +452,49 @@ WRONG = [
         "spec.feasibility.load.request",
         "POST",
     ),
+    Wrong(
+        "a response that has nothing to run",
+        put("spec.failureModes.0.response", "Retrain"),
+        "spec.failureModes[0].response",
+        "retrain: {cronJob",
+    ),
+    Wrong("nothing to train with", put("spec.retrain", {"cooldown": "1h"}), "spec.retrain", "one"),
+    Wrong(
+        "two things to train with",
+        put("spec.retrain", {"cronJob": "train", "job": {"template": {"spec": {}}}}),
+        "spec.retrain",
+        "one",
+    ),
+    Wrong(
+        "a training in another namespace",
+        put("spec.retrain", {"cronJob": "other/train"}),
+        "spec.retrain.cronJob",
+        "matches",
+    ),
+    Wrong(
+        "a training that sets a reserved variable",
+        put(
+            "spec.retrain",
+            {
+                "job": {
+                    "template": {
+                        "spec": {
+                            "containers": [
+                                {
+                                    "name": "t",
+                                    "image": "t:1",
+                                    "env": [{"name": "MERIT_NAME", "value": "x"}],
+                                }
+                            ]
+                        }
+                    }
+                }
+            },
+        ),
+        "spec.retrain.job.template.spec.containers[0].env[0].name",
+        "MERIT_",
+        crd=False,
+    ),
     Wrong("a pin to itself", put("spec.rollback", _PIN), "spec.rollback", "operator"),
     Wrong("an empty pin", put("spec.rollback", {}), "spec.rollback", "from"),
 ]

@@ -136,6 +136,10 @@ class Actors:
             self._status(job, {"active": 1})
             return end
         at = _stamp(self.store.now())
+        if "broken" in job["spec"]["template"]["spec"]["containers"][0]["image"]:
+            failed = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
+            self._status(job, {"active": None, "failed": 1, "conditions": [failed]})
+            return float("inf")
         container = job["spec"]["template"]["spec"]["containers"][0]["name"]
         done = {"name": container, "ready": False, "restartCount": 0, "imageID": "sha256:e0"}
         done["state"] = {"terminated": ending.terminated(job, at)}

@@ -178,6 +178,17 @@ RULES: tuple[tuple[str, str, str], ...] = (
         "set minDuration to at most maxDuration (defaults: 5m and 60m)",
     ),
     (
+        "",
+        "has(self.retrain) || self.failureModes.all(m, m.response != 'Retrain')",
+        "spec.failureModes: the response Retrain has nothing to run: set spec.retrain, as "
+        "retrain: {cronJob: train-fraud}",
+    ),
+    (
+        "retrain",
+        "has(self.cronJob) != has(self.job)",
+        "set exactly one of cronJob and job, as cronJob: train-fraud",
+    ),
+    (
         "rollback",
         "self.fromRevision != self.toRevision",
         "fromRevision and toRevision are the same: leave spec.rollback to the operator",

@@ -24,6 +24,8 @@ COOLDOWN = 3600.0
 LOAD_DURATION = 60.0
 HEADROOM = 0.2
 PRICES = "default"
+RETRAIN_COOLDOWN = 86400.0
+RETRAINS_PER_WEEK = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Effective:
     load_duration: float | None
     headroom: float | None
     prices: str
+    retrain_cooldown: float
+    retrains: bool
 
     def to_status(self) -> dict[str, Any]:
         """For `status.effective`, in the units that users write."""
@@ -85,6 +89,11 @@ class Effective:
             shown["load"] = {
                 "duration": format_duration(self.load_duration),
                 "headroom": format_share(self.headroom),
+            }
+        if self.retrains:
+            shown["retrain"] = {
+                "cooldown": format_duration(self.retrain_cooldown),
+                "perWeek": RETRAINS_PER_WEEK,
             }
         return {key: value for key, value in shown.items() if value != ""}
 
@@ -119,6 +128,8 @@ def effective(spec: Spec, *, source: str = "") -> Effective:
         load_duration=_or(load.duration, LOAD_DURATION) if load else None,
         headroom=_or(load.headroom, HEADROOM) if load else None,
         prices=(named or PRICES) if spec.constraints.cost else "",
+        retrain_cooldown=_or(spec.retrain.cooldown if spec.retrain else None, RETRAIN_COOLDOWN),
+        retrains=spec.retrain is not None,
     )
 
 

@@ -126,19 +126,20 @@ Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 Replica = Annotated[int, Field(ge=1, le=1000, strict=True)]
 _FREE: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 Free = Annotated[dict[str, Any], WithJsonSchema(_FREE)]
-JobSpec = Annotated[
-    dict[str, Any],
-    WithJsonSchema(
+
+
+def _job(deadline: int) -> WithJsonSchema:
+    return WithJsonSchema(
         {
             "type": "object",
             "required": ["template"],
             "properties": {
-                "template": {**_FREE, "description": "PodTemplateSpec of the evaluator's pod."},
+                "template": {**_FREE, "description": "PodTemplateSpec of the Job's pod."},
                 "activeDeadlineSeconds": {
                     "type": "integer",
                     "minimum": 1,
                     "maximum": 604800,
-                    "description": "Seconds after which a run is given up. Default: 3600.",
+                    "description": f"Seconds after which a run is given up. Default: {deadline}.",
                 },
                 "backoffLimit": {
                     "type": "integer",
@@ -149,5 +150,8 @@ JobSpec = Annotated[
                 },
             },
         }
-    ),
-]
+    )
+
+
+JobSpec = Annotated[dict[str, Any], _job(3600)]
+TrainingJob = Annotated[dict[str, Any], _job(86400)]

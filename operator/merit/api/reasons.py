@@ -278,6 +278,38 @@ class Reason(StrEnum):
         "add one to the operator's configuration, or open it to this namespace",
     )
     UNOBSERVED = ("Unobserved", "metrics have not been asked for yet", "")
+    # retraining
+    RETRAINING = ("Retraining", "a new version is being trained", "")
+    RETRAINED = (
+        "Retrained",
+        "the training ended well; its version comes as new content, through every gate",
+        "merge what it committed, if nobody applies it by itself",
+    )
+    RETRAIN_FAILED = (
+        "RetrainFailed",
+        "the training failed; it is not tried again before its cooldown is over",
+        "read the Job's log",
+    )
+    RETRAIN_CANCELLED = (
+        "RetrainCancelled",
+        "the signal recovered, or spec.retrain went, before the training began",
+        "",
+    )
+    RETRAIN_WAITS = (
+        "RetrainWaits",
+        "a signal asks for training, but the cooldown or the weekly limit forbids it yet",
+        "run the training by hand, if it cannot wait",
+    )
+    CRON_JOB_MISSING = (
+        "CronJobMissing",
+        "the CronJob that spec.retrain names is not there",
+        "make it, or name another one",
+    )
+    RETRAIN_REFUSED = (
+        "RetrainRefused",
+        "the API server refuses the training's Job",
+        "correct the template",
+    )
     # alerts
     ALERTS_UNDELIVERED = (
         "AlertsUndelivered",

@@ -16,6 +16,7 @@ from merit.api.evaluation import Evaluation
 from merit.api.feasibility import Feasibility
 from merit.api.fields import Duration, Free, Hash, Label, Port, Text
 from merit.api.monitoring import Kpi, Monitoring
+from merit.api.retrain import Retrain
 from merit.api.rollout import Rollout
 
 SignalName = Annotated[
@@ -55,8 +56,8 @@ class FailureMode(Model):
         description="What tells, and is declared in this object: errors, latency, latency/p99, "
         "cost, kpi, drift/<name>, signals/<name>. Required."
     )
-    response: Literal["Rollback", "Alert", "Hold"] = Field(
-        description="What is done about it. Required."
+    response: Literal["Rollback", "Alert", "Retrain", "Hold"] = Field(
+        description="What is done about it; Retrain needs spec.retrain. Required."
     )
     impact: Text | None = Field(default=None, description="Who suffers, and how. For people.")
 
@@ -151,6 +152,9 @@ class Spec(Model):
         default=None, description="Default: the operator's default source; latency and errors."
     )
     rollback_policy: RollbackPolicy = Field(description="When the operator goes back. Required.")
+    retrain: Retrain | None = Field(
+        default=None, description="How a new version is made. Default: not by Merit."
+    )
     paused: Annotated[bool, Field(strict=True)] = Field(
         default=False, description="true: no step forward is taken; safety acts. Default: false."
     )

@@ -207,6 +207,25 @@ class Leaving(Told):
     kept: bool = Field(default=False, description="Kept ready until then, to go back to.")
 
 
+class Retraining(Told):
+    """The last run of spec.retrain. On record before its Job is made, so that it is made once."""
+
+    run: int = Field(description="Which one it is, from 1.")
+    job: str
+    signal: str
+    why: str = Field(default="", description="What the signal said, with its numbers.")
+    since: str = Field(default="", description="Begin of the data window that the Job is told.")
+    until: str = Field(default="", description="Its end.")
+    at: str = Field(description="When it was decided.")
+    outcome: Literal["Starting", "Running", "Succeeded", "Failed", "Cancelled"]
+    reason: str = ""
+    message: str = ""
+    ended: str = ""
+    begun: tuple[str, ...] = Field(
+        default=(), description="When the last runs were decided, newest first."
+    )
+
+
 class Status(Told):
     """The whole status."""
 
@@ -249,6 +268,7 @@ class Status(Told):
     alarm: Alarm | None = None
     verifying: Verifying | None = None
     cooldown_until: str = ""
+    retrain: Retraining | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON for the API server: camelCase, empty parts left out."""

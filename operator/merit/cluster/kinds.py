@@ -8,6 +8,7 @@ _PLURALS: dict[tuple[str, str], tuple[str, bool]] = {
     ("apps", "Deployment"): ("deployments", True),
     ("apps", "ControllerRevision"): ("controllerrevisions", True),
     ("batch", "Job"): ("jobs", True),
+    ("batch", "CronJob"): ("cronjobs", True),
     ("", "Pod"): ("pods", True),
     ("", "Service"): ("services", True),
     ("", "ConfigMap"): ("configmaps", True),

@@ -68,6 +68,12 @@ GATE_GIVEN_UP = Kind(
     "a gate came to no verdict and is not tried again by itself",
     "read the gate's condition and its Job's log",
 )
+RETRAIN_FAILED = Kind(
+    "MeritRetrainFailed",
+    "warning",
+    "the model's population has moved, and the training of a new version failed or cannot begin",
+    "read the Job's log, or the condition Retraining; the next run waits for its cooldown",
+)
 BYPASSED = Kind(
     "MeritBypassed",
     "warning",
@@ -88,7 +94,7 @@ OWNERSHIP_CONFLICT = Kind(
 )
 KINDS = (
     ROLLBACK_BLOCKED, NO_HEALTHY_REVISION, FLEET_INCIDENT, BREACHED, ROLLED_BACK, METRICS_LOST,
-    GATE_GIVEN_UP, OWNERSHIP_CONFLICT, BYPASSED, RESTORED, REJECTED,
+    GATE_GIVEN_UP, RETRAIN_FAILED, OWNERSHIP_CONFLICT, BYPASSED, RESTORED, REJECTED,
 )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from merit.policy.alarm import (
     OWNERSHIP_CONFLICT,
     REJECTED,
     RESTORED,
+    RETRAIN_FAILED,
     ROLLBACK_BLOCKED,
     ROLLED_BACK,
     Alarm,
@@ -34,6 +35,7 @@ from merit.policy.converge import wanted_weights
 from merit.policy.observed import Observed
 from merit.policy.remember import rejection
 from merit.policy.responses import Where, effects, mode_of, responds
+from merit.policy.retrain import asks, overdue
 from merit.policy.signals import breach
 from merit.policy.times import age, seconds
 
@@ -41,6 +43,7 @@ LONGEST = 1024  # characters of an annotation
 
 BLOCKED_AFTER = 30.0  # seconds within which a rollback moves traffic when all is well
 LOST_AFTER = 300.0  # seconds without metrics that are worth waking somebody
+FAILED_FOR = 3600.0  # seconds for which a failed training is told of, if its cause is gone
 RESTORED_FOR = 3600.0  # seconds for which it is told that a gate was taken from the ledger
 
 
@@ -178,6 +181,18 @@ def _gate_given_up(seen: Observed, status: Status, now: float) -> Iterator[_Foun
     yield _Found(GATE_GIVEN_UP, told.reason, said, told.at, more={"stage": candidate.stage})
 
 
+def _retrain_failed(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
+    run = status.retrain
+    if run is None:
+        return
+    if overdue(run, now):
+        yield _Found(RETRAIN_FAILED, run.reason, run.message, run.at)
+    elif run.outcome == "Failed" and (
+        asks(seen, status) is not None or age(run.ended, now) < FAILED_FOR
+    ):
+        yield _Found(RETRAIN_FAILED, "RetrainFailed", f"run {run.run}: {run.message}", run.ended)
+
+
 def _bypassed(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
     condition = status.condition("Bypassed")
     if condition is not None and condition.status == "True":
@@ -209,6 +224,7 @@ RULES: tuple[Rule, ...] = (
     _rolled_back,
     _metrics_lost,
     _gate_given_up,
+    _retrain_failed,
     _ownership_conflict,
     _bypassed,
     _restored,

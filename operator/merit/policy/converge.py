@@ -170,7 +170,8 @@ def _tidy(seen: Observed, status: Status, now: float) -> list[Action]:
     """Arms and Jobs that nothing refers to any more."""
     actions = _leftovers(seen, status, now, set(seen.route.weights) | seen.route.announced)
     current = expected_job(replace(seen, status=status))
-    actions += [RemoveJob(name) for name in seen.jobs if name != current]
+    training = status.retrain.job if status.retrain else None  # kept: its log tells more
+    actions += [RemoveJob(name) for name in seen.jobs if name not in (current, training)]
     return [*actions, *prune(seen, status)]
 
 

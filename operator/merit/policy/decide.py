@@ -30,6 +30,7 @@ from merit.policy.present import present
 from merit.policy.probe import compared, verify
 from merit.policy.records import records_stand
 from merit.policy.restore import restore
+from merit.policy.retrain import retraining
 from merit.policy.rollout import roll_out
 from merit.policy.uncounted import with_uncounted
 
@@ -107,11 +108,15 @@ def decide(seen: Observed, now: float) -> Decision:
         return decision
     watched = with_uncounted(seen, with_drift(seen, decision.status, now), now)
     decision = replace(decision, status=watched)
+    training = None if decision.decisive_status else retraining(seen, decision.status, now)
+    if training is not None:
+        notes = (*decision.notes, *training.notes)
+        decision = replace(decision, status=training.status, notes=notes)
     status = present(seen, decision.status, now)
     decision = replace(decision, notes=(*decision.notes, *warned(seen), *turned(seen, status)))
-    if decision.decisive_status:
+    if training is None:
         return replace(decision, status=status)
-    actions = (*decision.actions, *converge(seen, decision.status, now))
+    actions = (*decision.actions, *converge(seen, decision.status, now), *training.actions)
     looks = seen.tuning.tick if status.verifying is not None else None
     times = (decision.again, looks, leaving_until(status, now), settling(seen, status, now))
     due = [seconds for seconds in times if seconds is not None]

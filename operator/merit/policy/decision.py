@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from merit.api.status import Status
+from merit.api.status import Retraining, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,13 @@ class RunJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Retrain:
+    """Make the Job of this run, unless it exists. The run is on record already."""
+
+    run: Retraining
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveJob:
     """Delete a Job whose verdict is on record."""
 
@@ -130,6 +137,7 @@ Action = (
     | Divert
     | RemoveRoute
     | RunJob
+    | Retrain
     | Record
     | RemoveJob
     | Forget

@@ -207,6 +207,8 @@ class Observed:
     when the pin had to be written again, Unix seconds. `traffic_refused`: why the last attempt to
     set the weights failed, empty if it did not.
     `undelivered` says why alerts about this object do not arrive.
+    `training` is the Job of the last retraining; `training_problem`: reason and sentence, why one
+    could not be made just now.
     """
 
     name: str
@@ -252,4 +254,6 @@ class Observed:
     replicas: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[tuple[str, str], ...] = ()
     undelivered: str = ""
+    training: JobRun | None = None
+    training_problem: tuple[str, str] | None = None
     tuning: Tuning = Tuning()

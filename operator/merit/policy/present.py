@@ -10,12 +10,15 @@ from merit.policy.conditions import conditions_of, invalid, progress, settled, s
 from merit.policy.live import trusted
 from merit.policy.observed import Observed
 from merit.policy.remember import rejection
+from merit.policy.retrain import condition_of
 
 
 def present(seen: Observed, status: Status, now: float) -> Status:
     """Status with everything that is derived from the rest of it."""
     entry = rejection(status, seen.identity) if seen.identity else None
-    conditions = stamped(seen, conditions_of(seen, status, entry, now), now)
+    training = condition_of(seen, status, now)
+    found = [*conditions_of(seen, status, entry, now), *([training] if training else [])]
+    conditions = stamped(seen, found, now)
     phase = _phase(seen, status, entry)
     return status.model_copy(
         update={

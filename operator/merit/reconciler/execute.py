@@ -13,6 +13,7 @@ from merit.policy.decision import (
     RemoveArm,
     RemoveJob,
     RemoveRoute,
+    Retrain,
     RunJob,
     SetTraffic,
     WriteLedger,
@@ -25,6 +26,7 @@ from merit.reconciler.effects.jobs import record, run_job
 from merit.reconciler.effects.memory import clear_pin, write_ledger, write_pin
 from merit.reconciler.effects.prune import forget
 from merit.reconciler.effects.traffic import remove_route, set_traffic
+from merit.reconciler.effects.training import train
 
 __all__ = ["DECISIVE", "QUICK", "Foreign", "Hands", "NotReady", "execute"]
 
@@ -48,6 +50,8 @@ async def execute(hands: Hands, action: Action) -> None:
             await remove_route(hands)
         case RunJob():
             await run_job(hands, action)
+        case Retrain():
+            await train(hands, action)
         case Record():
             await record(hands, action)
         case RemoveJob():

@@ -23,7 +23,7 @@ from merit.config import Config
 from merit.policy.converge import ledger_content, worth_keeping
 from merit.policy.evaluation import compares, newest_pass, unreadable
 from merit.policy.gates import expected_job
-from merit.policy.observed import Observed, Tuning
+from merit.policy.observed import JobRun, Observed, Tuning
 from merit.policy.routes import kind_in_force, refusal, route_in_force, served
 from merit.policy.tokens import read_tokens
 from merit.reconciler.contest import Contest
@@ -92,6 +92,9 @@ class Gatherer:
             filed=memory.filing.all(),
             tuning=tuning,
         )
+        seen = replace(seen, training=self._training(key, status))
+        if memory.training is not None:
+            seen = replace(seen, training_problem=memory.training[:2])
         seen = self._reached(key, obj, seen, children, memory)
         memory.replicas.note({s: max(a.desired, a.ready) for s, a in seen.arms.items()}, now)
         seen = replace(seen, replicas=memory.replicas.means(now))
@@ -123,6 +126,14 @@ class Gatherer:
             conflict=told or children.conflict(router) or contested,
             idle=self._idle(key, seen),
         )
+
+    def _training(self, key: Key, status: Status) -> JobRun | None:
+        """The Job of the last retraining, if there was one."""
+        if status.retrain is None:
+            return None
+        name = status.retrain.job
+        pods = self._cache.children(key.namespace, key.name, "Pod")
+        return job_facts(name, self._cache.get("Job", key.namespace, name), pods)
 
     def _idle(self, key: Key, seen: Observed) -> dict[str, bool]:
         """For each arm that leaves, whether requests still end at it."""

@@ -119,6 +119,8 @@ class Reconciler:
         now = self._now()
         if memory.conflict and now - memory.conflict[2] > TRY_AGAIN:
             memory.conflict = None
+        if memory.training and now - memory.training[2] > TRY_AGAIN:
+            memory.training = None
         seen = await self._gatherer.observe(key, obj, memory, now)
         seen = replace(seen, undelivered=self._witness.undelivered(key))
         decision = decide(seen, now)

@@ -37,6 +37,7 @@ class Memory:
     each revision, both in Unix seconds. `replicas`: how many pods each revision had lately.
     `pinned`: content and policy of the pin that was written last; `pin_losses`: when it had to be
     written again. `traffic_refused`: why weights could not be set.
+    `training`: why no training could be started: reason, words, Unix seconds.
     """
 
     loaded: bool = False
@@ -53,6 +54,7 @@ class Memory:
     pin_losses: list[float] = field(default_factory=list)
     traffic_refused: str = ""
     announced: dict[str, float] = field(default_factory=dict)
+    training: tuple[str, str, float] | None = None
     _records: dict[str, Accepted] = field(default_factory=dict)  # by name of ControllerRevision
 
     async def load(self, cluster: Cluster, key: Key, uid: str) -> None:

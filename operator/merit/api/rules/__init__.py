@@ -8,6 +8,7 @@ from merit.api.rules.evaluation import check_evaluation
 from merit.api.rules.failure_modes import check_failure_modes
 from merit.api.rules.feasibility import check_feasibility
 from merit.api.rules.monitoring import check_monitoring
+from merit.api.rules.retrain import check_retrain
 from merit.api.rules.rollout import check_rollout, check_steps_of_pods
 from merit.api.rules.serving import check_serving
 from merit.api.spec import Spec
@@ -25,6 +26,7 @@ def check(spec: Spec) -> None:
     check_rollout(spec.rollout)
     check_steps_of_pods(spec)
     check_serving(spec)
+    check_retrain(spec)
     pin = spec.rollback
     if pin and pin.from_revision == pin.to_revision:
         raise Refused(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from merit.api.evaluation import EvaluationBar, ReportFormat
 from merit.api.names import REPORT_CONTAINER
 from merit.api.quantity import Refused, shown
-from merit.api.rules.templates import containers
+from merit.api.rules.templates import check_job
 from merit.api.spec import Spec
 
 MOST_CONTAINERS = 3
@@ -14,19 +14,7 @@ MOST_CONTAINERS = 3
 def check_evaluation(spec: Spec) -> None:
     """Bars and Job of gate 1. Raises Refused."""
     _bars(spec)
-    job = spec.evaluation.job
-    for key in job:
-        if key not in ("template", "activeDeadlineSeconds", "backoffLimit"):
-            raise Refused(
-                "cannot be set here",
-                "known here: template, activeDeadlineSeconds, backoffLimit",
-                f"evaluation.job.{shown(key)}",
-            )
-    for key, least in (("activeDeadlineSeconds", 1), ("backoffLimit", 0)):
-        value = job.get(key, least)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            remedy = f"give a whole number from {least}"
-            raise Refused(f"{shown(value)} is not accepted here", remedy, f"evaluation.job.{key}")
+    check_job(spec.evaluation.job, "evaluation.job")
     if spec.evaluation.report is not None:
         _report(spec.evaluation.report)
     _containers(spec)
@@ -51,7 +39,6 @@ def _report(it: ReportFormat) -> None:
 def _containers(spec: Spec) -> None:
     """All of a tier-1 pod share 12 KiB of messages: with four none has room for a report."""
     field = "evaluation.job.template"
-    containers(spec.evaluation.job.get("template"), field)
     pod = spec.evaluation.job["template"]["spec"]
     first = pod.get("initContainers")
     every = [*(first if isinstance(first, list) else ()), *pod["containers"]]

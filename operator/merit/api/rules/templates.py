@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from merit.api.names import RESERVED_ENV
 from merit.api.quantity import Refused, shown
+
+
+def check_job(job: Mapping[str, Any], field: str) -> None:
+    """A JobSpec with the parts that are known here, and a pod. Raises Refused."""
+    for key in job:
+        if key not in ("template", "activeDeadlineSeconds", "backoffLimit"):
+            raise Refused(
+                "cannot be set here",
+                "known here: template, activeDeadlineSeconds, backoffLimit",
+                f"{field}.{shown(key)}",
+            )
+    for key, least in (("activeDeadlineSeconds", 1), ("backoffLimit", 0)):
+        value = job.get(key, least)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            remedy = f"give a whole number from {least}"
+            raise Refused(f"{shown(value)} is not accepted here", remedy, f"{field}.{key}")
+    containers(job.get("template"), f"{field}.template")
 
 
 def containers(template: Any, field: str) -> list[dict[str, Any]]:

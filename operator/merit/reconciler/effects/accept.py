@@ -7,6 +7,7 @@ from merit.api.spec import Spec
 from merit.api.validation import Invalid
 from merit.children.job import evaluation_job
 from merit.children.records import controller_revision
+from merit.children.training import training_job
 from merit.children.workload import arm_service, deployment
 from merit.cluster.errors import ApiError, Conflict, Unreachable
 from merit.reconciler.effects.hands import Hands, Object
@@ -29,7 +30,18 @@ async def accept(hands: Hands) -> None:
         nonce="0" * 16,
         image=seen.tuning.report_image,
     )
-    for field, obj in (("spec.serving.template", made), ("spec.evaluation.job", job)):
+    checked = [("spec.serving.template", made), ("spec.evaluation.job", job)]
+    if seen.spec.retrain is not None and seen.spec.retrain.job is not None:
+        training = training_job(
+            job=f"{key.name[:30]}-dry-run-retrain",
+            name=key.name,
+            namespace=key.namespace,
+            owner=hands.owner,
+            template=seen.spec.retrain.job,
+            told={},
+        )
+        checked.append(("spec.retrain.job", training))
+    for field, obj in checked:
         refused = await _dry_run(hands, field, obj)
         if refused is not None:
             hands.memory.refused = (seen.generation, refused)
