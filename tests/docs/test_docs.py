@@ -15,6 +15,7 @@ from merit.api.reasons import Reason
 from merit.api.spec import Spec
 from merit.api.validation import parse_spec
 from merit.config import load
+from merit.metrics.preset import find_preset, preset_names
 from merit.policy.report import Report, parse_report
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -45,6 +46,18 @@ def test_the_configuration_of_the_operations_page_is_valid(tmp_path: Path) -> No
     file = tmp_path / "config.yaml"
     file.write_text(yaml.safe_dump(values["config"]))
     assert load(file).source("anywhere") is not None
+
+
+def test_the_preset_of_the_metrics_page_is_valid(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(block("docs/metrics.md", "preset"))
+    presets = load(file).metrics.presets
+    assert find_preset("my-gateway", presets).arm is not None
+
+
+def test_the_metrics_page_names_every_preset() -> None:
+    text = (ROOT / "docs" / "metrics.md").read_text()
+    assert all(f"| `{name}` |" in text for name in preset_names())
 
 
 def test_every_reason_has_a_sentence_and_its_own_line() -> None:
