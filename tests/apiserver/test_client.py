@@ -155,6 +155,13 @@ async def test_deleting_the_successor_of_that_name_is_refused_and_a_missing_one_
     await cluster.delete(made, uid=made["metadata"]["uid"])
 
 
+async def test_a_list_of_nothing_is_empty_though_the_server_says_null(
+    cluster: Cluster, namespace: str
+) -> None:
+    found = await cluster.list("v1", "ConfigMap", namespace=namespace, labels="merit.dev/name=none")
+    assert found == []
+
+
 async def test_a_list_is_read_page_by_page(
     cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

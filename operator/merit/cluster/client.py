@@ -241,7 +241,7 @@ class Cluster:
                     raise
                 token = ""  # the snapshot was compacted away: start over
                 continue
-            for obj in page.get("items", ()):
+            for obj in page.get("items") or ():  # none may be null
                 uid = obj["metadata"]["uid"]
                 if uid not in seen:
                     seen.add(uid)
