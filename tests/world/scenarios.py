@@ -167,6 +167,7 @@ ABORTED = (
     *known(*FIRST, apply("better", exposed("better"))),
     token("abort", "now", taken_back),
     token("retry", "DECLARED", exposed("better")),
+    wait(live("better")),
 )
 BY_HAND = (*known(*PROMOTED), token("rollback", "INC-1", taken_back))
 SLOW = (
