@@ -382,6 +382,12 @@ WRONG = [
         "spec.constraints",
         "rps",
     ),
+    Wrong(
+        "a rollback for the cost",
+        put("spec.failureModes", [{"name": "dear", "signal": "cost", "response": "Rollback"}]),
+        "spec.failureModes[0].response",
+        "Alert",
+    ),
     Wrong("an empty goal", put("spec.goal.objective", " "), "spec.goal.objective", "line"),
     Wrong("two lines of goal", put("spec.goal.objective", "a\nb"), "spec.goal.objective", "line"),
     Wrong(

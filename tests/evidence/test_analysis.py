@@ -84,6 +84,11 @@ def test_a_hotfix_beside_a_failing_stable_is_never_blamed():
     assert [w.rolled_back for w in walks] == [None] * 8
 
 
+def test_a_repair_beside_a_failing_stable_earns_its_traffic_and_is_not_held():
+    rollout = feed(analysis(40), [both(((20, 0), (180, 11)), ((20, 0), (180, 0)))] * 60)
+    assert rollout.proven(1).good
+
+
 def test_one_terrible_scrape_cannot_decide_alone():
     rollout = feed(analysis(200, phi=1.0), [both(((100, 40), (900, 1)))])
     assert not rollout.worse().bad

@@ -33,6 +33,12 @@ RULES: tuple[tuple[str, str, str], ...] = (
         "spec.failureModes: Rollback cannot cure a drift of features, as the older model is "
         "staler still: use Alert, Retrain or Hold",
     ),
+    (
+        "failureModes[]",
+        "self.signal != 'cost' || self.response != 'Rollback'",
+        "Rollback cannot bring the cost down, which is the price of the replicas: use Alert or "
+        "Hold",
+    ),
     ("goal.kpi", _BAR, "set min or max"),
     ("goal.kpi", _ORDERED, "set min to at most max"),
     ("monitoring.signals[]", _BAR, "set min or max"),

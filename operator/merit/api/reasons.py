@@ -427,6 +427,11 @@ class Reason(StrEnum):
         "its failure mode asks for no rollback",
         "look at the named signal",
     )
+    NOT_COMPARABLE = (
+        "NotComparable",
+        "no counts stand behind this signal, so no revision can be blamed for it by comparison",
+        "look at the named signal; merit.dev/rollback goes back by hand",
+    )
     FLEET_INCIDENT = (
         "FleetIncident",
         "many models turned bad in the same moment: the metrics or the platform, not the models",

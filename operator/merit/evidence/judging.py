@@ -49,10 +49,13 @@ def shared(signals: Collection[SignalScores], terms: Terms) -> str:
 
 
 def _fails_too(signals: Collection[SignalScores], terms: Terms) -> SignalScores | None:
-    """The signal whose bar stable breaks itself, while nothing shows the candidate worse."""
+    """The signal whose bar stable breaks itself, while nothing shows the candidate worse.
+
+    A candidate that keeps inside the bar does not fail too: it is the repair, and must not wait.
+    """
     for signal in signals:
         breaks = signal.stable_breaks(terms.constants.guard_mark)
-        if breaks and not signal.guarded(terms.guard_mark):
+        if breaks and not signal.inside() and not signal.guarded(terms.guard_mark):
             return signal
     return None
 

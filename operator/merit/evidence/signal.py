@@ -112,6 +112,10 @@ class SignalScores:
         """Stable breaks the bar itself."""
         return self.over.log_e() >= math.log(mark)
 
+    def inside(self) -> bool:
+        """The candidate's share, as it was seen, is inside the bar."""
+        return self.candidate.n > 0 and self.candidate.bad <= self.spec.limit * self.candidate.n
+
     def between_edges(self) -> bool:
         """Whether the limit lies between two bucket edges and requests fell in between."""
         return self.bad_below > self.candidate.bad

@@ -11,7 +11,7 @@ from merit.api.validation import Invalid
 from merit.evidence.counts import NoSample
 from merit.policy.case import shares_told
 from merit.policy.converge import blocked, wanted_weights
-from merit.policy.live import trust_condition
+from merit.policy.live import not_comparable, trust_condition
 from merit.policy.observed import Arm, Observed
 from merit.policy.pin import pin_conflict
 from merit.policy.records import lost_records
@@ -110,7 +110,7 @@ def _state(seen: Observed, status: Status, entry: Rejection | None) -> State:
         reason = "Aborted" if entry.reason == "Aborted" else _STALLED_GATE[entry.stage]
         return State("Stalled", reason, f"{entry.evidence}; {_retry(seen, entry)}")
     if status.stable is not None and seen.route.weights:
-        return _live(status, status.stable.short)
+        return _live(seen, status, status.stable.short)
     return State("Reconciling", "Progressing", "waiting for traffic to be set")
 
 
@@ -136,12 +136,14 @@ def _available(seen: Observed, status: Status) -> Condition:
     return _c("Available", "False", "NotYet", "no revision serves users yet")
 
 
-def _live(status: Status, short: str) -> State:
+def _live(seen: Observed, status: Status, short: str) -> State:
     """A comparison is no verdict, and leaves it ready; a breach that asks for a rollback does not.
 
     Stalled where only a person can end it; otherwise the next comparison is due by itself.
     """
-    alarm = status.alarm
+    alarm, uncounted = status.alarm, not_comparable(seen, status)
+    if uncounted and status.verifying is None and (alarm is None or alarm.held == "AlertOnly"):
+        return State("Stalled", "NotComparable", uncounted)
     if status.verifying is not None or alarm is None or alarm.held == "AlertOnly":
         return State("Ready", "Live", f"revision {short} serves")
     by_hand = alarm.held in ("NotAutomatic", "NoHealthyRevision", "TooOld")

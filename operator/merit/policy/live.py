@@ -13,6 +13,7 @@ from merit.policy.capacity import HEADROOM
 from merit.policy.decision import Decision
 from merit.policy.listening import monitor_of
 from merit.policy.observed import Accepted, Arm, Figure, Observed
+from merit.policy.responses import responds
 from merit.policy.signals import Declared, breach, declared, is_uncounted
 from merit.policy.times import age, stamp
 
@@ -143,6 +144,20 @@ def trusted(seen: Observed, status: Status) -> tuple[str, str, str]:
     if not counted or any(s.verdict == "NoData" for s in counted):
         return "Unknown", "NoTraffic", "too few requests to say"
     return "True", "InsideBars", "all inside bars"
+
+
+def not_comparable(seen: Observed, status: Status) -> str:
+    """What a failure mode would have rolled back, and no comparison can tell; empty if nothing."""
+    live = live_of(seen)
+    for signal in status.signals if live is not None else ():
+        uncounted = signal.verdict == "Bad" and is_uncounted(signal.name)
+        if (
+            live is not None
+            and uncounted
+            and responds(live.accepted.spec, signal.name) == "Rollback"
+        ):
+            return f"{breach(signal)}; no counts stand behind it: merit.dev/rollback goes back"
+    return ""
 
 
 def trust_condition(seen: Observed, status: Status) -> Condition:

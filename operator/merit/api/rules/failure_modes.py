@@ -49,6 +49,13 @@ def _declared_at(signal: str) -> str:
 
 
 def _sensible(spec: Spec, mode: FailureMode, index: int) -> None:
+    if mode.response == "Rollback" and mode.signal == "cost":
+        raise Refused(
+            "cannot bring the cost down: it is the price of the replicas, and what costs too much "
+            "is stopped before it serves",
+            "use Alert or Hold",
+            f"failureModes[{index}].response",
+        )
     drifts = (spec.monitoring.drift if spec.monitoring else None) or ()
     features = {f"drift/{drift.name}" for drift in drifts if drift.of == "Features"}
     if mode.response == "Rollback" and mode.signal in features:

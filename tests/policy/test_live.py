@@ -1,0 +1,164 @@
+"""What serves as people see it: written when a bar breaks, never for noise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from merit.api.hashing import identify
+from merit.api.spec import Spec
+from merit.api.status import Alarm, Promotion, Rejection, Revision, Signal, Status
+from merit.api.validation import parse_spec
+from merit.policy.decide import decide
+from merit.policy.live import live_of, not_comparable, told_signals
+from merit.policy.observed import Accepted, Arm, Figure, Observed, Route
+from merit.policy.remember import predecessor
+from merit.policy.times import stamp
+from tests.api.manifests import good
+
+NOW = 1_800_000_000.0
+
+
+def observed(raw: dict[str, Any] | None = None, **parts: Any) -> Observed:
+    """An object that has served since an hour ago."""
+    raw = raw or good()["spec"]
+    spec, identity = parse_spec(raw, name="fraud"), identify(raw)
+    assert isinstance(spec, Spec), spec
+    stable = Revision(
+        revision=identity.revision,
+        short=identity.short,
+        policy=identity.policy,
+        version="2",
+        promoted_at=stamp(NOW - 3600),
+    )
+    record = Accepted(name="fraud", identity=identity, spec=spec, deployment={}, service={})
+    seen = Observed(
+        name="fraud",
+        namespace="risk",
+        uid="u",
+        generation=1,
+        spec=spec,
+        identity=identity,
+        status=Status(observed_generation=1, stable=stable),
+        seen_before=True,
+        accepted={identity.key: record},
+        route=Route(exists=True, weights={identity.short: 100}, accepted=True),
+        arms={identity.short: Arm(identity.short, exists=True, in_sync=True, desired=2, ready=2)},
+    )
+    return replace(seen, **parts)
+
+
+def measured(seen: Observed, share: float, n: int, value: str, at: float = NOW) -> Status:
+    figures = {"errors": Figure(share=share, n=n, value=value)}
+    return told_signals(replace(seen, figures=figures), seen.status, at)
+
+
+def errors(status: Status) -> Signal:
+    return next(s for s in status.signals if s.name == "errors")
+
+
+def test_a_minute_above_the_bar_is_shown_and_is_not_bad() -> None:
+    told = errors(measured(observed(), 0.02, 1000, "2%"))
+    assert (told.value, told.verdict, told.n) == ("2%", "Undecided", 1000)
+
+
+def test_too_few_requests_say_nothing() -> None:
+    told = errors(measured(observed(), 0.5, 10, "50%"))
+    assert (told.value, told.verdict) == ("", "NoData")
+
+
+@pytest.mark.parametrize(
+    ("share", "value", "later", "written"),
+    [
+        pytest.param(0.004, "0.4%", 600.0, True, id="four times as much, after ten minutes"),
+        pytest.param(0.004, "0.4%", 200.0, False, id="four times as much, too soon"),
+        pytest.param(0.0011, "0.11%", 600.0, False, id="a tenth more"),
+        pytest.param(0.0013, "0.13%", 600.0, False, id="a third more, which chance explains"),
+    ],
+)
+def test_a_value_is_written_anew_for_a_real_move_and_seldom(
+    share: float, value: str, later: float, written: bool
+) -> None:
+    seen = observed()
+    seen = replace(seen, status=measured(seen, 0.001, 12_000, "0.1%"))
+    after = measured(seen, share, 12_000, value, NOW + later)
+    assert (after.signals != seen.status.signals) is written
+
+
+def test_an_alarm_is_written_at_once_and_so_is_its_end() -> None:
+    seen = observed()
+    seen = replace(seen, status=measured(seen, 0.001, 12_000, "0.1%"))
+    alarm = Alarm(signal="errors", reason="ErrorsBreached", message="m", at=stamp(NOW), held="x")
+    alarmed = seen.status.model_copy(update={"alarm": alarm})
+    told = told_signals(replace(seen, figures={}), alarmed, NOW + 15)
+    assert errors(told).verdict == "Bad"
+    over = told.model_copy(update={"alarm": None})
+    assert errors(told_signals(seen, over, NOW + 30)).verdict != "Bad"
+
+
+def looping(looping: int, ready: int, desired: int = 2) -> str:
+    raw = good()["spec"]
+    raw["constraints"]["scale"]["replicas"] = {"min": desired, "max": desired}
+    seen = observed(raw)
+    live = live_of(seen)
+    assert live is not None
+    arm = Arm(live.revision.short, looping=looping, ready=ready, down=looping, detail="crash loop")
+    failing = live_of(replace(seen, arms={live.revision.short: arm}))
+    assert failing is not None
+    return failing.failing_pods()
+
+
+def test_pods_are_a_reason_only_when_they_end_again_and_again_and_too_few_are_left() -> None:
+    assert looping(looping=2, ready=0).startswith("0 of 2 pods ready")
+    assert looping(looping=1, ready=1)
+    assert not looping(looping=1, ready=7, desired=8)
+    assert not looping(looping=0, ready=0)
+
+
+def test_what_no_comparison_can_tell_is_left_to_a_person_and_said_plainly() -> None:
+    raw = good()["spec"]
+    raw["goal"]["kpi"] = {"query": "sum(fraud)", "min": "40"}
+    raw["failureModes"].append({"name": "value", "signal": "kpi", "response": "Rollback"})
+    seen = observed(raw)
+    bad = Signal(name="kpi", value="12", bar=">= 40", verdict="Bad")
+    status = seen.status.model_copy(update={"signals": (bad,)})
+    assert "merit.dev/rollback" in not_comparable(seen, status)
+    counted = Signal(name="errors", value="9%", bar="1%", n=100, verdict="Bad")
+    assert not not_comparable(seen, seen.status.model_copy(update={"signals": (counted,)}))
+
+
+def test_a_rollback_returns_to_what_was_promoted_and_not_rejected_since() -> None:
+    seen = observed()
+    other = good()["spec"]
+    other["model"]["version"] = "1"
+    spec, identity = parse_spec(other, name="fraud"), identify(other)
+    assert isinstance(spec, Spec)
+    record = Accepted(name="fraud", identity=identity, spec=spec, deployment={}, service={})
+    entry = Promotion(
+        revision=identity.revision,
+        short=identity.short,
+        policy=identity.policy,
+        version="1",
+        at=stamp(NOW - 7200),
+    )
+    accepted = {**seen.accepted, identity.key: record}
+    status = seen.status.model_copy(update={"promoted": (entry,)})
+    back = predecessor(status, accepted)
+    assert back is not None and back.version == "1"
+    assert predecessor(status, seen.accepted) is None  # its record is gone
+
+    def fell(at: float) -> Status:
+        fallen = Rejection(
+            revision=identity.revision, stage="Rollout", policy="h1:other", reason="x", at=stamp(at)
+        )
+        return status.model_copy(update={"rejected": (fallen,)})
+
+    assert predecessor(fell(NOW - 60), accepted) is None  # under whatever bars
+    assert predecessor(fell(NOW - 9000), accepted) is not None  # and promoted again since
+
+
+def test_without_a_metrics_source_a_live_object_decides_nothing() -> None:
+    decision = decide(observed(), NOW)
+    assert decision.status.alarm is None and decision.status.verifying is None
