@@ -37,9 +37,9 @@ class Answers:
 class Client:
     """The traffic pod, looked at through its log."""
 
-    def __init__(self, kubectl: Kubectl, namespace: str) -> None:
+    def __init__(self, kubectl: Kubectl, namespace: str, name: str = "traffic") -> None:
         self._kubectl = kubectl
-        self._namespace = namespace
+        self._namespace, self._name = namespace, name
         self._seen = 0
 
     def start(
@@ -47,16 +47,21 @@ class Client:
     ) -> Answers:
         """Start the traffic and wait until it flows without a failure.
 
+        Those who come with payments that fail (`options`) are waited for until they have an answer.
         `manifest`: e2e/traffic/traffic.yaml; `host`: asked for; `rate`: requests per second;
         `options`: more of `python -m e2e.traffic`.
         """
         manifest = manifest.replace(f"namespace: {NAMESPACE}\n", f"namespace: {self._namespace}\n")
         manifest = manifest.replace(f"name: {NAMESPACE}\n", f"name: {self._namespace}\n")
+        manifest = manifest.replace("name: traffic\n", f"name: {self._name}\n")
+        manifest = manifest.replace("app: traffic}", f"app: {self._name}}}")
         manifest = manifest.replace(f"--host={HOST}", f"--host={host}")
         more = "".join(f"\n        - {option}" for option in options)
         manifest = manifest.replace(f"--rate={RATE}", f"--rate={rate}{more}")
         self._kubectl("apply", "-f", "-", given=manifest)
         first = wait_for("an answer to the client", 120, self._read)
+        if any(option.startswith("--spoiled") for option in options):
+            return first
         for _ in range(TRIES):
             # A gateway may need a moment for its first route; what is counted starts after it.
             settled = self.after(first, SETTLED)
@@ -80,7 +85,7 @@ class Client:
 
     def _read(self) -> Answers | None:
         lines = self._kubectl(
-            "-n", self._namespace, "logs", "deployment/traffic", "--tail=1"
+            "-n", self._namespace, "logs", f"deployment/{self._name}", "--tail=1"
         ).splitlines()
         try:
             said = json.loads(lines[-1])
