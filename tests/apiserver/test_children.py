@@ -1,0 +1,162 @@
+"""What the operator makes, on a real API server: routes, pods, and edits of them by hand."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from merit.traffic.gateway_api import API_VERSION
+from tests.apiserver.stage import Stage, live
+from tests.world.manifests import manifest
+
+pytestmark = pytest.mark.apiserver
+STRANGER = "kubectl-edit"
+
+RULES: list[dict[str, Any]] = [
+    {
+        "matches": [
+            {"path": {"value": "/predict"}, "method": "POST"},
+            {"path": {"type": "Exact", "value": "/v2"}, "headers": [{"name": "x-v", "value": "2"}]},
+            {"queryParams": [{"name": "explain", "value": "1"}]},
+        ],
+        "filters": [
+            {
+                "type": "RequestHeaderModifier",
+                "requestHeaderModifier": {"set": [{"name": "x-model", "value": "fraud"}]},
+            },
+            {
+                "type": "ResponseHeaderModifier",
+                "responseHeaderModifier": {"remove": ["server"]},
+            },
+            {
+                "type": "URLRewrite",
+                "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}},
+            },
+        ],
+        "timeouts": {"request": "10s", "backendRequest": "5s"},
+    },
+    {
+        "matches": [{"path": {"value": "/old"}}],
+        "filters": [
+            {
+                "type": "RequestRedirect",
+                "requestRedirect": {"statusCode": 301, "hostname": "new.example.com"},
+            }
+        ],
+    },
+]
+
+
+def routed(rules: list[dict[str, Any]]) -> dict[str, Any]:
+    rollout = copy.deepcopy(manifest("good")["spec"]["rollout"])
+    rollout["route"]["gateway"]["rules"] = rules
+    return rollout
+
+
+def scalable() -> dict[str, Any]:
+    """What makes a version one that load may scale."""
+    spec = copy.deepcopy(manifest("good")["spec"])
+    spec["constraints"]["scale"]["replicas"] = {"min": 2, "max": 8}
+    container = spec["serving"]["template"]["spec"]["containers"][0]
+    container["resources"] = {"requests": {"cpu": "100m"}}
+    return {"constraints": spec["constraints"], "serving": spec["serving"]}
+
+
+def named(stage: Stage, kind: str) -> tuple[str, str, str]:
+    name = f"fraud-scorer-{stage.status['stable']['short']}"
+    return (kind, stage.key.namespace, name)
+
+
+def versions(stage: Stage) -> dict[str, str]:
+    stage.store.refresh()
+    return {
+        "/".join(ref): obj["metadata"]["resourceVersion"]
+        for ref, obj in stage.store.objects.items()
+        if ref[0] not in ("ConfigMap", "Pod")
+    }
+
+
+async def test_matches_filters_and_timeouts_reach_the_route_as_they_were_written(
+    stage: Stage,
+) -> None:
+    stage.declare("good", rollout=routed(RULES))
+    await stage.run(live("good"), "it serves")
+    stage.store.refresh()
+    route = stage.store.objects["HTTPRoute", stage.key.namespace, "fraud-scorer"]
+    assert route["apiVersion"] == API_VERSION
+    forwarding, redirecting = route["spec"]["rules"]
+    first = RULES[0]
+    assert forwarding["filters"] == first["filters"]
+    assert forwarding["timeouts"] == first["timeouts"]
+    assert [m.get("method") for m in forwarding["matches"]] == ["POST", None, None]
+    assert forwarding["backendRefs"][0]["weight"] == 100
+    assert "backendRefs" not in redirecting
+    before = versions(stage)
+    stage.start()
+    await stage.rest(60.0)
+    assert versions(stage) == before  # defaults of the server are no drift, for a new one neither
+
+
+async def test_edits_by_hand_are_put_right_and_then_it_is_quiet(stage: Stage) -> None:
+    stage.declare("good", **scalable())
+    await stage.run(live("good"), "it serves")
+    await stage.rest(400.0)
+    deployment, service = named(stage, "Deployment"), named(stage, "Service")
+    stage.store.refresh()
+    template = copy.deepcopy(stage.store.objects[deployment]["spec"]["template"])
+    template["spec"]["containers"][0]["image"] = "example.com/other:9"
+    stage.api.merge(deployment, {"spec": {"template": template, "paused": True}}, STRANGER)
+    stage.api.merge(service, {"spec": {"selector": {"app": "theirs"}}}, STRANGER)
+    stage.api.merge(service, {"metadata": {"labels": {"merit.dev/name": None}}}, STRANGER)
+    await stage.rest(30.0)
+    stage.store.refresh()
+    mended = stage.store.objects[deployment]["spec"]
+    assert mended["template"]["spec"]["containers"][0]["image"] == "example.com/server:1"
+    assert not mended.get("paused")
+    assert "app" not in stage.store.objects[service]["spec"]["selector"]
+    assert stage.store.objects[service]["metadata"]["labels"]["merit.dev/name"] == "fraud-scorer"
+    before = versions(stage)
+    stage.start()
+    await stage.rest(60.0)
+    assert versions(stage) == before
+
+
+async def test_an_addition_that_no_apply_takes_back_is_said_with_its_manager(stage: Stage) -> None:
+    stage.declare("good")
+    await stage.run(live("good"), "it serves")
+    pinned = {"spec": {"template": {"spec": {"nodeSelector": {"disk": "ssd"}}}}}
+    stage.api.merge(named(stage, "Deployment"), pinned, STRANGER)
+    await stage.rest(30.0)
+    assert STRANGER in stage.status["summary"]
+
+
+async def test_autoscaler_and_budget_are_taken_by_the_server_and_replicas_are_the_scalers(
+    stage: Stage,
+) -> None:
+    stage.declare("good", **scalable())
+    await stage.run(live("good"), "it serves")
+    await stage.rest(30.0)
+    stage.store.refresh()
+    scaler = stage.store.objects[named(stage, "HorizontalPodAutoscaler")]["spec"]
+    assert (scaler["minReplicas"], scaler["maxReplicas"]) == (2, 8)
+    assert named(stage, "PodDisruptionBudget") in stage.store.objects
+    deployment = named(stage, "Deployment")
+    stage.api.merge(deployment, {"spec": {"replicas": 5}}, "hpa", "scale")
+    stage.actors.load[deployment[2][-8:]] = 5
+    await stage.rest(60.0)
+    stage.store.refresh()
+    assert stage.store.objects[deployment]["spec"]["replicas"] == 5
+    entries = stage.store.objects[deployment]["metadata"]["managedFields"]
+    ours = [e for e in entries if e["manager"] == "merit" and e["operation"] == "Apply"]
+    assert all("f:replicas" not in e["fieldsV1"].get("f:spec", {}) for e in ours)
+
+
+async def test_the_kind_of_route_cannot_change_while_a_revision_serves(stage: Stage) -> None:
+    stage.declare("good")
+    await stage.run(live("good"), "it serves")
+    rollout = copy.deepcopy(manifest("good")["spec"]["rollout"])
+    rollout["route"] = {"replicas": {}}
+    with pytest.raises(Exception, match="422"):
+        stage.declare("good", rollout=rollout)
