@@ -43,8 +43,8 @@ def apply(kubectl: Sequence[str], manifest: Callable[[str], str] = as_is) -> Non
             raise ClusterError(f"kubectl {' '.join(arguments)}: {said}")
 
     server_side = ("apply", "--server-side", "--force-conflicts", "-f")
-    run(*server_side, str(_module(GATEWAY_API) / "config/crd/standard"))
-    run(*server_side, str(_module(CONTOUR) / "examples/contour/01-crds.yaml"))
+    run(*server_side, str(module(GATEWAY_API) / "config/crd/standard"))
+    run(*server_side, str(module(CONTOUR) / "examples/contour/01-crds.yaml"))
     run("wait", "--for=condition=Established", f"--timeout={TIMEOUT}", "crd", "--all")
     for name in ("contour", "envoy", "gateway", "prometheus", "alertmanager"):
         run(*server_side, "-", given=manifest((HERE / f"{name}.yaml").read_text()))
@@ -71,7 +71,7 @@ def _rules() -> dict[str, object]:
     }
 
 
-def _module(pinned: str) -> Path:
+def module(pinned: str) -> Path:
     """The directory of a Go module, downloaded if no build has done so."""
     directory = cache_root() / "go-mod" / pinned
     if directory.is_dir():

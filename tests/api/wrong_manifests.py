@@ -205,6 +205,13 @@ WRONG = [
         "spec.rollout.route",
         "exactly one",
     ),
+    Wrong(
+        "a route that only redirects",
+        put(f"{_GATEWAY}.rules", [{"filters": [{"type": "RequestRedirect"}]}]),
+        f"{_GATEWAY}.rules",
+        "without a RequestRedirect",
+        crd=False,
+    ),
     Wrong("no route", put("spec.rollout.route", {}), "spec.rollout.route", "exactly one"),
     Wrong(
         "steps that are smaller than one pod's share",

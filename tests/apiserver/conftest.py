@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncIterator
 
@@ -10,16 +9,19 @@ import pytest
 import pytest_asyncio
 
 from e2e.cluster.controlplane import ControlPlane
+from e2e.dataplane.apply import GATEWAY_API, module
 from merit.cluster.client import Cluster
-from tests.apiserver.stage import HTTP_ROUTES, Stage
+from tests.apiserver.stage import Stage
+
+CRDS = "config/crd/standard"
 
 
 @pytest.fixture(scope="session")
 def gateway_api(control_plane: ControlPlane) -> ControlPlane:
-    """The API server with a kind HTTPRoute."""
-    routes = json.dumps(HTTP_ROUTES)
-    control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=routes)
-    control_plane.kubectl("wait", "--for=condition=Established", "-f", "-", stdin=routes)
+    """The API server with Gateway API's own kinds, from the module that the data plane uses."""
+    routes = str(module(GATEWAY_API) / CRDS / "gateway.networking.k8s.io_httproutes.yaml")
+    control_plane.kubectl("apply", "--server-side", "-f", routes)
+    control_plane.kubectl("wait", "--for=condition=Established", "-f", routes)
     return control_plane
 
 

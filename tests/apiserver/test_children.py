@@ -32,7 +32,7 @@ RULES: list[dict[str, Any]] = [
             },
             {
                 "type": "URLRewrite",
-                "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}},
+                "urlRewrite": {"hostname": "models.example.com"},
             },
         ],
         "timeouts": {"request": "10s", "backendRequest": "5s"},
@@ -160,3 +160,27 @@ async def test_the_kind_of_route_cannot_change_while_a_revision_serves(stage: St
     rollout["route"] = {"replicas": {}}
     with pytest.raises(Exception, match="422"):
         stage.declare("good", rollout=rollout)
+
+
+async def test_a_route_that_the_server_refuses_is_told_before_any_gate(stage: Stage) -> None:
+    wrong = copy.deepcopy(RULES[:1])
+    wrong[0]["matches"][0]["path"]["type"] = "Glob"
+    stage.declare("good", rollout=routed(wrong))
+    await stage.run(lambda s: s.status.get("phase") == "Invalid", "it is refused", limit=60.0)
+    assert "spec.rollout.route.gateway" in stage.status["summary"]
+    assert "PathPrefix" in stage.status["summary"]
+
+
+async def test_an_edit_into_a_refused_route_leaves_the_one_that_stands(stage: Stage) -> None:
+    stage.declare("good", rollout=routed(RULES[:1]))
+    await stage.run(live("good"), "it serves")
+    wrong = copy.deepcopy(RULES[:1])
+    wrong[0]["timeouts"] = {"request": "1s", "backendRequest": "5s"}
+    stage.declare("good", rollout=routed(wrong))
+    await stage.run(lambda s: "refuses it" in s.status.get("summary", ""), "said", limit=60.0)
+    await stage.rest(30.0)
+    stage.store.refresh()
+    route = stage.store.objects["HTTPRoute", stage.key.namespace, "fraud-scorer"]["spec"]
+    assert route["rules"][0]["timeouts"] == RULES[0]["timeouts"]
+    stage.declare("good", rollout=routed(RULES[:1]))
+    await stage.run(live("good"), "corrected", limit=120.0)

@@ -213,6 +213,7 @@ class Actors:
                 "conditions": [
                     {"type": kind, "status": "True", "reason": kind}
                     | {"observedGeneration": generation, "message": ""}
+                    | {"lastTransitionTime": route["metadata"]["creationTimestamp"]}
                     for kind in ("Accepted", "ResolvedRefs")
                 ],
             }

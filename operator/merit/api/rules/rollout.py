@@ -45,7 +45,14 @@ def check_rollout(it: Rollout) -> None:
             "set exactly one, gateway: {parentRefs, hostnames} or replicas: {}",
             "rollout.route",
         )
-    for index, rule in enumerate(gateway.rules or () if gateway else ()):
+    rules = gateway.rules or () if gateway else ()
+    if rules and all(_redirects(rule) for rule in rules):
+        raise Refused(
+            "redirects every request, so none reaches the model",
+            "add a rule without a RequestRedirect",
+            "rollout.route.gateway.rules",
+        )
+    for index, rule in enumerate(rules):
         _filters(rule, f"rollout.route.gateway.rules[{index}]")
 
 
@@ -64,6 +71,10 @@ def check_steps_of_pods(spec: Spec) -> None:
         f"add a step of at least {smallest}, or raise constraints.scale.replicas.min",
         "rollout.steps",
     )
+
+
+def _redirects(rule: RouteRule) -> bool:
+    return any(entry.get("type") == "RequestRedirect" for entry in rule.filters or ())
 
 
 def _filters(rule: RouteRule, field: str) -> None:

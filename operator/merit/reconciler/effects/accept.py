@@ -11,6 +11,8 @@ from merit.children.training import training_job
 from merit.children.workload import arm_service, deployment
 from merit.cluster.errors import ApiError, Conflict, Unreachable
 from merit.reconciler.effects.hands import Hands, Object
+from merit.traffic.gateway_api import http_route
+from merit.traffic.router import Split
 
 
 async def accept(hands: Hands) -> None:
@@ -41,6 +43,7 @@ async def accept(hands: Hands) -> None:
             told={},
         )
         checked.append(("spec.retrain.job", training))
+    checked += [("spec.rollout.route.gateway", route) for route in _routes(hands, seen.spec)]
     for field, obj in checked:
         refused = await _dry_run(hands, field, obj)
         if refused is not None:
@@ -60,6 +63,27 @@ async def accept(hands: Hands) -> None:
     hands.memory.remember(key.name, accepted_name(key.name, seen.identity.key), record["data"])
 
 
+def _routes(hands: Hands, spec: Spec) -> list[Object]:
+    """The route that would be made, where a gateway is declared."""
+    if spec.rollout.route.gateway is None:
+        return []
+    assert hands.seen.identity is not None
+    short = hands.seen.identity.short
+    return [
+        http_route(
+            Split(
+                name=hands.key.name,
+                namespace=hands.key.namespace,
+                owner=hands.owner,
+                route=spec.rollout.route,
+                weights={short: 100},
+                serves=short,
+                ports={short: spec.serving.port},
+            )
+        )
+    ]
+
+
 async def _dry_run(hands: Hands, field: str, obj: Object) -> Invalid | None:
     try:
         await hands.cluster.create(obj, dry_run=True)
@@ -71,5 +95,8 @@ async def _dry_run(hands: Hands, field: str, obj: Object) -> Invalid | None:
         if error.status not in (400, 403, 422):
             raise
         said = " ".join(str(error.message).split())[:600]
-        return Invalid(field, f"the API server refuses it: {said}", "correct the template")
+        remedy = "correct the template"
+        if obj["kind"] == "HTTPRoute":
+            remedy = "correct matches, filters and timeouts"
+        return Invalid(field, f"the API server refuses it: {said}", remedy)
     return None

@@ -99,7 +99,7 @@ class Hands:
         made = await self._apply(obj, known)
         if not same or expected is None:
             return
-        if others := setters(made):
+        if shape(made) != expected and (others := setters(made)):
             # An apply takes back what is ours, not what was added: that is for whoever did it.
             self.memory.shapes[child] = expected
             raise Foreign(f"{kind} {name} has parts that {others} set: take them out again")

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from merit.api.names import arm_name
 from merit.api.spec import Spec
+from merit.api.validation import Invalid
+from merit.cluster.errors import ApiError
 from merit.policy.decision import SetTraffic
 from merit.policy.routes import kind_in_force, route_in_force
 from merit.reconciler.effects.hands import Hands, NotReady, Object
@@ -15,7 +17,11 @@ from merit.traffic.gateway_api import API_VERSION
 
 
 async def set_traffic(hands: Hands, action: SetTraffic) -> None:
-    """Set the weights. NotReady if an arm that rises has no ready endpoint at this very moment."""
+    """Set the weights. NotReady if an arm that rises has no ready endpoint at this very moment.
+
+    A declared route that the API server refuses must not hold up anything: it is refused as a part
+    of the spec, and weights move on the route that stands.
+    """
     for short in action.check_ready:
         if not await ready_endpoints(hands, short):
             raise NotReady(f"{arm_name(hands.key.name, short)} has no ready endpoint")
@@ -35,10 +41,23 @@ async def set_traffic(hands: Hands, action: SetTraffic) -> None:
         serves=action.serves,
         announced=announced,
     )
-    for obj in router.render(split):
-        await hands.stand(obj)
+    try:
+        for obj in router.render(split):
+            await hands.stand(obj)
+    except ApiError as error:
+        if error.status not in (400, 422) or route_in_force(seen) is None:
+            raise
+        hands.memory.refused = (seen.generation, refused_route(error))
+        raise NotReady(f"the declared route is refused: {error.message}") from error
     known = hands.memory.announced
     hands.memory.announced = {s: known.get(s, hands.now) for s in (*action.weights, *announced)}
+
+
+def refused_route(error: ApiError) -> Invalid:
+    """The API server's own sentence about the route."""
+    said = " ".join(str(error.message).split())[:600]
+    remedy = "correct matches, filters and timeouts"
+    return Invalid("spec.rollout.route.gateway", f"the API server refuses it: {said}", remedy)
 
 
 async def remove_route(hands: Hands) -> None:
