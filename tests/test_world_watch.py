@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.test_world_crashes import ends_as, reference
-from tests.world import watching
+from tests.world import scenarios, watching
 from tests.world.scenarios import exposed
+from tests.world.server import Faults
 from tests.world.world import World
 
 
@@ -58,3 +59,27 @@ async def test_after_a_rollback_the_predecessor_that_turns_bad_too_is_not_exchan
     await world.rest(7200.0)
     assert world.weights == {"good": 100}
     assert not world.monitor.violations
+
+
+async def test_the_watch_of_a_promoted_version_begins_with_the_dispersion_of_its_rollout() -> None:
+    world = await World(scenarios.PROMOTED).play()
+    assert world.status["watch"]["of"].startswith(world.status["stable"]["short"])
+    assert set(world.status["watch"]["phi"]) == {"errors", "latency/p99"}
+
+
+async def test_an_operator_that_starts_again_goes_on_with_the_score_that_was_written() -> None:
+    world = await World(watching.WARM_TAKEN_BACK[:2]).play()
+    world.traffic.turn("better", watching.BAD)
+    await world.rest(45.0)
+    assert not world.status.get("alarm")
+    again = world.fork()
+    await again.run(lambda w: bool(w.status.get("verifying")), 75.0, "an alarm")
+
+
+@pytest.mark.parametrize("fault", ["conflict", "lose_answer"])
+async def test_a_disturbed_write_of_a_comparison_changes_nothing_of_the_outcome(fault: str) -> None:
+    expected, copies = await reference(watching.COLD_TAKEN_BACK)
+    for moment, world in copies:
+        if moment.startswith("before"):
+            world.server.faults = Faults(**{fault: frozenset({world.server.writes + 1})})
+            await ends_as(expected, f"{fault} at {moment}", world)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from merit.api.status import Alarm, Status
 from merit.policy.breaker import may_hold
 from merit.policy.decision import Decision, Note
-from merit.policy.listening import monitor_of
 from merit.policy.live import Live, live_of, told_signals
 from merit.policy.observed import Arm, Observed
 from merit.policy.probe import GATES, PODS, begin, take_back
@@ -80,7 +79,7 @@ def _breach(seen: Observed, live: Live) -> Breach | None:
     failing = live.failing_pods()
     if failing:
         return Breach(PODS, "CrashLoop", failing, fact=True)
-    monitor = monitor_of(seen)
+    monitor = seen.monitor
     found = monitor.alarms() if monitor else ()
     first = [a for a in found if responds(live.accepted.spec, a.signal) == "Rollback"]
     worst = next(iter((*first, *found)), None)
@@ -122,7 +121,7 @@ def _act(seen: Observed, live: Live, breach: Breach, status: Status, now: float)
 
 
 def _ended(seen: Observed, live: Live, old: Alarm, now: float) -> Decision | None:
-    monitor = monitor_of(seen)
+    monitor = seen.monitor
     if old.signal != PODS and monitor is not None and not monitor.calm(old.signal):
         return None
     if old.signal == PODS and live.arm.ready < live.known.replicas_min:

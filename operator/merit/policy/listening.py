@@ -5,39 +5,48 @@ Losing it delays an alarm and never makes one; so an object at rest costs no wri
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
+from merit.api.status import Status
 from merit.evidence.counts import Sample
 from merit.evidence.monitor import Monitor
 from merit.policy.observed import Observed
 from merit.policy.signals import bars
 
 
-def monitor_of(seen: Observed) -> Monitor | None:
-    """The watch over what serves, with the state that status remembers; None if nothing serves."""
-    stable = seen.status.stable
-    key = f"{stable.short}-{stable.policy}" if stable else ""
-    accepted = seen.accepted.get(key)
-    if accepted is None:
-        return None
-    state, constants = seen.status.watch, seen.tuning.constants
-    if state is not None and state.get("of") == key:
-        try:
-            return Monitor.restore(state, bars(accepted.spec), constants=constants)
-        except ValueError:
-            pass  # an older form: losing it only delays
-    return Monitor.fresh(bars(accepted.spec), constants=constants)
-
-
 def listened(seen: Observed) -> Observed:
     """The view after the newest look. An alarm about what serves no more, or other bars, goes."""
-    monitor, stable = monitor_of(seen), seen.status.stable
-    if monitor is None or stable is None:
+    stable, state = seen.status.stable, seen.status.watch or {}
+    accepted = seen.accepted.get(f"{stable.short}-{stable.policy}") if stable else None
+    if stable is None or accepted is None:
         return seen
+    key, declared = accepted.identity.key, bars(accepted.spec)
+    ours = state.get("of") == key
+    phi = _dispersion(state) if str(state.get("of", "")).startswith(f"{stable.short}-") else {}
+    terms = {name: float(value) for name, value in phi.items()}
+    constants = seen.tuning.constants
+    monitor = Monitor.fresh(declared, constants=constants, phi=terms)
+    if ours and "signals" in state:
+        with suppress(ValueError):  # an older form, or other bars: losing it only delays
+            monitor = Monitor.restore(state, declared, constants=constants, phi=terms)
     if isinstance(seen.live, Sample):
         monitor.observe(seen.live)
-    key = f"{stable.short}-{stable.policy}"
-    update: dict[str, object] = {"watch": {"of": key, **monitor.to_status()}}
-    if seen.status.watch is not None and seen.status.watch.get("of") != key:
+    update: dict[str, object] = {"watch": {"of": key, "phi": phi, **monitor.to_status()}}
+    if state and not ours:
         update["alarm"] = None
-    return replace(seen, status=seen.status.model_copy(update=update))
+    status = seen.status.model_copy(update=update)
+    return replace(seen, status=status, monitor=monitor)
+
+
+def handed_over(status: Status, key: str) -> dict[str, Any]:
+    """The watch of what was just promoted: nothing heard, but how requests are dispersed."""
+    signals = (status.analysis or {}).get("signals", ())
+    return {"of": key, "phi": {s["name"]: s["phi"] for s in signals if "phi" in s}}
+
+
+def _dispersion(state: Mapping[str, Any]) -> dict[str, str]:
+    found = state.get("phi")
+    return dict(found) if isinstance(found, Mapping) else {}

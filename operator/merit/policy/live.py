@@ -11,7 +11,6 @@ from merit.api.status import Condition, Revision, Signal, Status
 from merit.evidence.counts import NoSample
 from merit.policy.capacity import HEADROOM
 from merit.policy.decision import Decision
-from merit.policy.listening import monitor_of
 from merit.policy.observed import Accepted, Arm, Figure, Observed
 from merit.policy.responses import responds
 from merit.policy.signals import Declared, breach, declared, is_uncounted
@@ -76,7 +75,7 @@ def _signal(seen: Observed, status: Status, signal: Declared, now: float) -> Sig
     """A share alone is never Bad: only a score that chance cannot explain is, or an alarm on it."""
     figure: Figure | None = seen.figures.get(signal.name)
     n = figure.n if figure else 0
-    monitor, alarm = monitor_of(seen), status.alarm
+    monitor, alarm = seen.monitor, status.alarm
     verdict = "Undecided" if figure and figure.share > signal.limit else "Good"
     if figure is None or n < FLOOR:
         verdict = "NoData"

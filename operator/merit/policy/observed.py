@@ -14,6 +14,7 @@ from merit.evidence.bins import Histogram
 from merit.evidence.constants import Constants
 from merit.evidence.cost import PriceBook
 from merit.evidence.counts import NoSample, Sample
+from merit.evidence.monitor import Monitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,7 @@ class Observed:
     the same of the stable revision alone, `probe` of stable (as candidate) and its predecessor;
     `dispersion` is phi per signal, as far as stable's own pods tell it, read before a rollout;
     `evidence` is what `decide` makes of a new look, once a pass; None if there is no new one;
+    `monitor` the watch over what serves, after that look;
     `incident`: what the whole fleet suffers from, empty if nothing; `idle` tells for each leaving
     arm whether the gateway sends it nothing any more;
     `pin_is_ours`: field manager `merit` applied it; `pin_is_foreign`: another applier owns it.
@@ -232,6 +234,7 @@ class Observed:
     job: JobRun | None = None
     serving_record: Mapping[str, str] = field(default_factory=dict)
     sample: Sample | NoSample | None = None
+    monitor: Monitor | None = None
     evidence: Analysis | None = None
     dispersion: Mapping[str, float] = field(default_factory=dict)
     live: Sample | NoSample | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from merit.api.status import Revision, Status
 from merit.policy.case import Case
 from merit.policy.decision import Decision, Note, SetTraffic
+from merit.policy.listening import handed_over
 from merit.policy.observed import Observed
 from merit.policy.remember import decided, promoted, reject, reject_live, told
 from merit.policy.times import stamp
@@ -84,7 +85,9 @@ def promote(case: Case, why: str, now: float) -> Decision:
     old = case.candidate
     good = Verdict("Good", "Promoted", why)
     status = told(case.status, "Rollout", good, now)
+    watch = handed_over(case.status, f"{old.short}-{old.policy}")
     status = promoted(status, old, case.known.keep_warm, now)
+    status = status.model_copy(update={"watch": watch, "alarm": None})
     if not status.route:
         status = status.model_copy(update={"route": case.accepted.spec.rollout.route.kind})
     return Decision(

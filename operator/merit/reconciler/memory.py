@@ -137,7 +137,7 @@ class Memory:
     def listening(self, status: Status) -> Status:
         """The status with the newer score of the watch: it is written along with other changes."""
         mine, told = self.watch, status.watch
-        if mine is None or (told and str(told["consumedUntil"]) > str(mine["consumedUntil"])):
+        if mine is None or (told and _consumed(told) > _consumed(mine)):
             return status
         return status.model_copy(update={"watch": mine})
 
@@ -165,3 +165,7 @@ def is_ledger(config_map: Mapping[str, Any], key: Key) -> bool:
     """Whether it says that it is this object's ledger: admission guards who may say so."""
     labels = config_map["metadata"].get("labels") or {}
     return bool(labels.get(LABEL_NAME) == key.name)
+
+
+def _consumed(watch: Mapping[str, Any]) -> str:
+    return str(watch.get("consumedUntil", ""))
