@@ -30,6 +30,9 @@ class Actors:
     endings: dict[str, Sequence[Ending]] = field(default_factory=dict)  # per version
     ran: dict[str, list[str]] = field(default_factory=dict)
     looping: set[str] = field(default_factory=set)  # Deployments whose pods end again and again
+    ailing: dict[str, tuple[int, Object]] = field(default_factory=dict)  # version: pods, status
+    late: bool = False  # no Deployment that is not ready becomes so in time
+    picky: bool = False  # the gateway refuses whatever has two backends
     load: dict[str, int] = field(default_factory=dict)  # pods that a revision's load asks for
 
     def settle(self) -> float:
@@ -78,6 +81,14 @@ class Actors:
             if name in self.looping:
                 self._status(pod, _crashed(pod))
                 continue
+            count, status_of_pod = self.ailing.get(version, (0, {}))
+            if index < count:
+                self._status(pod, status_of_pod)
+                ready += any(
+                    c["type"] == "Ready" and c["status"] == "True"
+                    for c in status_of_pod.get("conditions", ())
+                )
+                continue
             ill = sick(version, loaded=loaded)
             if ill is not None:
                 self._status(pod, ill)
@@ -94,7 +105,9 @@ class Actors:
         available = "True" if ready == stand else "False"
         status["conditions"] = [
             {"type": "Available", "status": available, "reason": "MinimumReplicas"},
-            {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+            {"type": "Progressing", "reason": "ProgressDeadlineExceeded", "status": "False"}
+            if self.late and ready < stand
+            else {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
             *((refused,) if refused else ()),
         ]
         self._status(deployment, status | keep)
@@ -206,12 +219,14 @@ class Actors:
 
     def _gateway(self, route: Object) -> None:
         generation = route["metadata"]["generation"]
+        split = any(len(rule.get("backendRefs", ())) > 1 for rule in route["spec"]["rules"])
+        word = "False" if self.picky and split else "True"
         parents = [
             {
                 "parentRef": parent,
                 "controllerName": "example.com/gateway",
                 "conditions": [
-                    {"type": kind, "status": "True", "reason": kind}
+                    {"type": kind, "status": word, "reason": kind}
                     | {"observedGeneration": generation, "message": ""}
                     | {"lastTransitionTime": route["metadata"]["creationTimestamp"]}
                     for kind in ("Accepted", "ResolvedRefs")

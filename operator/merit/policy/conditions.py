@@ -186,9 +186,11 @@ def progress(status: Status) -> tuple[str, str, str]:
     entry = next((s for s in status.flow if s.stage == stage), None)
     if entry is None:
         return "going", candidate.stage, f"{candidate.stage} begins"
+    if candidate.stage == "Withdrawn":
+        return "going", "Withdrawn", entry.message
     if candidate.held or (stage == "Feasibility" and entry.reason in _LACKING):
         return "held", entry.reason, entry.message
-    if entry.reason == "QuotaExceeded" and not candidate.weight:
+    if entry.reason in ("QuotaExceeded", "NeverReady") and not candidate.weight:
         return "held", entry.reason, entry.message
     name = "Canary" if candidate.stage == "Rollout" and candidate.weight else candidate.stage
     speaks = entry.verdict != "Undecided" or entry.reason == "AwaitingApproval"

@@ -16,7 +16,7 @@ from merit.policy.by_hand import abort, approve, promote_now, retry, roll_back_l
 from merit.policy.conditions import invalid
 from merit.policy.converge import converge, leaving_until, settling
 from merit.policy.decision import Decision, Note
-from merit.policy.down import candidate_is_down
+from merit.policy.down import candidate_is_down, pods_fail
 from merit.policy.drift import judge_drift, with_drift
 from merit.policy.evaluation import evaluate
 from merit.policy.feasibility import check_feasibility
@@ -58,6 +58,7 @@ RULES: tuple[Rule, ...] = (
     pin_remembers,  # ... and the pin, what was rejected
     abort,  # a human's no always wins
     candidate_is_down,
+    pods_fail,
     route_is_gone,
     judge_drift,  # only where a failure mode says Rollback
     judge_evidence,  # the traffic goes back the moment the evidence turns

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from merit.policy.case import case_of
 from merit.policy.decision import Decision
-from merit.policy.observed import Arm, Observed
+from merit.policy.faults import fault
+from merit.policy.observed import Observed
 from merit.policy.outcome import roll_back, withdraw
 from merit.policy.verdict import Verdict
 
@@ -14,11 +15,19 @@ def candidate_is_down(seen: Observed, now: float) -> Decision | None:
     case = case_of(seen)
     if case is None or case.candidate.weight == 0 or case.arm.ready > 0:
         return None
-    stable = seen.status.stable
-    stable_down = seen.arms.get(stable.short, Arm(stable.short)).down if stable else 0
-    if case.arm.down > 0 and stable_down == 0:
-        detail = case.arm.detail or "crash loop"
-        verdict = Verdict("Bad", "PodsDown", f"no pod of {case.candidate.short} is up: {detail}")
-        return roll_back(case, verdict, now)
-    why = case.arm.blocked or "its pods are gone, and the model is not to blame"
+    bad = fault(case)
+    if bad is not None:
+        return roll_back(case, Verdict("Bad", "PodsDown", f"no pod is up: {bad.message}"), now)
+    why = case.arm.blocked or case.arm.detail or "they are gone, and the model is not to blame"
     return withdraw(case, Verdict("NoData", "PodsGone", f"no pod is ready: {why}"), now)
+
+
+def pods_fail(seen: Observed, now: float) -> Decision | None:
+    """Pods of an exposed candidate end by their own fault, clearly more of them than stable's."""
+    case = case_of(seen)
+    if case is None or case.candidate.weight == 0:
+        return None
+    bad = fault(case)
+    if bad is None or not case.accepted.spec.rollback_policy.automatic:
+        return None
+    return roll_back(case, bad, now)

@@ -6,6 +6,7 @@ from merit.api.status import Candidate, Status
 from merit.evidence.counts import NoSample, Sample
 from merit.policy.capacity import pods_wanted
 from merit.policy.case import Case
+from merit.policy.comeback import withdrawn_for_good
 from merit.policy.decision import Decision
 from merit.policy.outcome import promote, roll_back, withdraw
 from merit.policy.raising import unapproved
@@ -13,6 +14,8 @@ from merit.policy.remember import DRAIN, decided, told
 from merit.policy.routes import by_pods
 from merit.policy.times import age, stamp
 from merit.policy.verdict import Verdict
+
+ROUTE_PATIENCE = 300.0  # seconds that a gateway has to take a route
 
 
 def inconclusive(case: Case, verdict: Verdict, now: float) -> Decision:
@@ -46,16 +49,26 @@ def no_data(case: Case, sample: NoSample | None, now: float) -> Decision:
     return hold(case, verdict, now)
 
 
+def not_accepted(case: Case, verdict: Verdict, now: float) -> Decision:
+    """The gateway does not take the route: after a while the one that it took is put back."""
+    shifted = case.status.condition("TrafficShifted")
+    since = case.candidate.since
+    if shifted is not None and shifted.status != "True":
+        since = max(since, shifted.last_transition_time)
+    if age(since, now) < ROUTE_PATIENCE:
+        return hold(case, verdict, now)
+    return withdraw(case, Verdict("NoData", verdict.reason, verdict.message), now)
+
+
 def hold(case: Case, verdict: Verdict, now: float) -> Decision:
     return Decision(told(case.status, "Rollout", verdict, now), again=case.seen.tuning.tick)
 
 
 def resume(case: Case, now: float) -> Decision:
     """A withdrawn rollout starts again at its first step, with fresh evidence."""
-    why = next((s.reason for s in case.status.flow if s.stage == "Rollout"), "")
     needed = min(case.known.replicas_min, pods_wanted(case))
     gone = case.arm.ready >= needed and isinstance(case.seen.sample, Sample) and _out(case, now)
-    if why == "Inconclusive" or not gone:
+    if withdrawn_for_good(case.status) or not gone:
         return Decision(case.status, again=case.seen.tuning.tick)
     status = started_again(case.status, case.candidate, "the cause is gone", now)
     return Decision(status, decisive_status=True)
@@ -65,6 +78,8 @@ def _out(case: Case, now: float) -> bool:
     """All traffic is at the stable revision; by pod count, open connections have ended, too."""
     stable, weights = case.status.stable, case.seen.route.weights
     if stable is None or dict(weights) != {stable.short: 100}:
+        return False
+    if case.seen.route.accepted is not True or case.seen.traffic_refused:
         return False
     return not by_pods(case.seen) or age(case.candidate.since, now) >= DRAIN
 

@@ -38,12 +38,13 @@ class Arm:
 
     `exists`: its Deployment is there. `desired`, `ready`: pods. `down` counts pods that can serve
     nobody by their own fault (crash loop, OOM kill), `looping` those of them that end again and
-    again; `blocked` says what the platform lacks for them, `blocked_by` in one word (ImagePull,
-    Unschedulable, QuotaExceeded). `in_sync`: both objects stand as recorded. `deadline_exceeded`:
-    never became ready within progressDeadlineSeconds. `remains`: something of it is there, be it
-    only its Service. `scaling`: the least and the most pods of its autoscaler, None if it has none;
-    `budget`: a disruption budget stands before its pods. `diverted`: its Service leads to the pods
-    of another revision.
+    again; `crashed` those that are down or ended by their own fault before; `blocked` says what
+    the platform lacks for them, `blocked_by` in one word (ImagePull, Unschedulable,
+    QuotaExceeded). `in_sync`: both objects stand as recorded. `deadline_exceeded`: never became
+    ready within progressDeadlineSeconds. `remains`: something of it is there, be it only its
+    Service. `scaling`: the least and the most pods of its autoscaler, None if it has none;
+    `budget`: a disruption budget stands before its pods. `diverted`: its Service leads to the
+    pods of another revision.
     """
 
     short: str
@@ -54,6 +55,7 @@ class Arm:
     restarts: int = 0
     down: int = 0
     looping: int = 0
+    crashed: int = 0
     blocked: str = ""
     blocked_by: str = ""
     deadline_exceeded: bool = False

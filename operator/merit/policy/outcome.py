@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from merit.api.status import Revision, Status
 from merit.policy.case import Case
 from merit.policy.decision import Decision, Note, SetTraffic
@@ -18,8 +20,11 @@ def withdraw(case: Case, verdict: Verdict, now: float) -> Decision:
         update={"stage": "Withdrawn", "weight": 0, "step": 0, "since": stamp(now)}
     )
     status = case.status.model_copy(update={"candidate": candidate, "analysis": None})
+    weight, steps = case.candidate.weight, len(case.ladder)
+    at = f"it was at {weight}%, step {case.candidate.step} of {steps}"
+    verdict = replace(verdict, message=f"{verdict.message}; {at}")
     status = told(status, "Rollout", verdict, now)
-    what = f"{case.candidate.short} {case.candidate.weight}% -> 0%, not rejected"
+    what = f"{case.candidate.short} {weight}% -> 0%, not rejected"
     return Decision(
         decided(status, what, verdict.message, now),
         notes=(Note("Withdrawn", f"{what}: {verdict.message}", warning=True),),

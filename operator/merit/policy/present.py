@@ -6,6 +6,7 @@ from merit.api.defaults import effective
 from merit.api.spec import Spec
 from merit.api.status import Condition, NextStep, Rejection, Status
 from merit.policy.arms import still_leaving
+from merit.policy.comeback import comeback
 from merit.policy.conditions import conditions_of, invalid, progress, settled, stamped
 from merit.policy.live import trusted
 from merit.policy.observed import Observed
@@ -101,7 +102,7 @@ def _next(seen: Observed, status: Status, entry: Rejection | None) -> NextStep |
             "Feasibility": "judge cost, replicas and the load test, if one is declared",
             "Rollout": "judge again with the next scrape",
             "Holdback": "promote when the holdback is over",
-            "Withdrawn": "start again when the cause is gone",
+            "Withdrawn": comeback(seen, status),
         }[candidate.stage]
         return NextStep(what=what)
     if entry is not None:

@@ -10,10 +10,12 @@ from merit.evidence.ladder import first_step
 from merit.policy.capacity import load_now, pods_wanted
 from merit.policy.case import Case, analysis_of, case_of, floor_of
 from merit.policy.decision import Decision, Note
-from merit.policy.inconclusive import hold, inconclusive, no_data, resume
+from merit.policy.faults import never_ready
+from merit.policy.inconclusive import hold, inconclusive, no_data, not_accepted, resume
 from merit.policy.judging import remembering
 from merit.policy.observed import Observed
 from merit.policy.outcome import promote, roll_back
+from merit.policy.pace import slow_step
 from merit.policy.raising import may_not_rise, paused, route_lags, unapproved
 from merit.policy.remember import decided, told
 from merit.policy.routes import by_pods
@@ -38,9 +40,9 @@ def roll_out(seen: Observed, now: float) -> Decision | None:
 def _enter(case: Case, now: float) -> Decision:
     """From no traffic to the first step, or, with nothing to compare with, to all of it."""
     arm, seen = case.arm, case.seen
-    if arm.ready < 1 and (arm.deadline_exceeded or arm.down > 0) and not arm.blocked:
-        detail = arm.detail or "its pods never became ready"
-        return roll_back(case, Verdict("Bad", "NeverReady", detail), now)
+    bad = never_ready(case)
+    if bad is not None:
+        return roll_back(case, Verdict("Bad", "NeverReady", bad.message), now)
     if seen.status.stable is not None and len(case.ladder) < 2 and by_pods(seen):
         why = "no step is as large as one pod's share: raise constraints.scale.replicas.min"
         return hold(case, Verdict("Undecided", "StepTooSmall", why), now)
@@ -49,6 +51,8 @@ def _enter(case: Case, now: float) -> Decision:
         if arm.blocked:
             return hold(case, Verdict("NoData", arm.blocked_by, arm.blocked), now)
         why = f"{arm.ready} of {wanted} pods ready"
+        if arm.deadline_exceeded:
+            return hold(case, Verdict("Undecided", "NeverReady", f"{why}: {arm.detail}"), now)
         return hold(case, Verdict("Undecided", "WaitingForPods", why), now)
     if paused(seen):
         return hold(case, Verdict("Undecided", "Paused", "spec.paused holds it"), now)
@@ -67,7 +71,7 @@ def _enter(case: Case, now: float) -> Decision:
     analysis.observe(
         Sample(at=seen.sample.at, since=None, signals={}), weight_changed=False, warming=True
     )
-    return _step(case, analysis, step, "its pods are ready", now)
+    return _step(case, analysis, step, f"its pods are ready{slow_step(case, step)}", now)
 
 
 def _advance(case: Case, now: float) -> Decision:
@@ -82,6 +86,8 @@ def _advance(case: Case, now: float) -> Decision:
     if candidate.stage == "Holdback":
         return _hold_back(case, now)
     blocked = may_not_rise(case, now)
+    if blocked is not None and blocked.reason == "RouteNotAccepted":
+        return not_accepted(case, blocked, now)
     if blocked is not None:
         return hold(case, blocked, now)
     if analysis.quiet >= NO_TRAFFIC:
@@ -95,7 +101,8 @@ def _advance(case: Case, now: float) -> Decision:
     waits = unapproved(case, case.ladder[candidate.step])
     if waits is not None:
         return hold(case, replace(waits, message=f"{waits.message}; {proven.message}"), now)
-    return _step(case, analysis, candidate.step, proven.message, now)
+    why = f"{proven.message}{slow_step(case, candidate.step)}"
+    return _step(case, analysis, candidate.step, why, now)
 
 
 def _step(case: Case, analysis: Analysis, index: int, why: str, now: float) -> Decision:

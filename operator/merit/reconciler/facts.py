@@ -57,6 +57,7 @@ def arm_facts(
         ready=sum(_is_true(p, "Ready") for p in alive),
         restarts=sum(_restarts(p) for p in alive),
         down=len(down),
+        crashed=sum(bool(_down(p)) or _crashed(p) for p in alive),
         looping=sum(d.startswith(_LOOP) for d in down),
         blocked=blocked,
         blocked_by=blocked_by,
@@ -99,6 +100,15 @@ def _down(pod: Object) -> str:
         if last.get("reason") == "OOMKilled" and not container.get("ready"):
             return "out of memory"
     return ""
+
+
+def _crashed(pod: Object) -> bool:
+    """It is up again, and ended by its own fault before; what a node does to it is not counted."""
+    for container in _containers(pod):
+        last = (container.get("lastState") or {}).get("terminated") or {}
+        if last.get("reason") in ("OOMKilled", "Error") and last.get("exitCode") != 255:
+            return True
+    return False
 
 
 def why_blocked(pod: Object) -> tuple[str, str] | None:

@@ -1,0 +1,208 @@
+"""What befalls a canary on its way: pods, nodes, gateways, edits. Who is to blame decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.world import scenarios
+from tests.world.manifests import OBJECT
+from tests.world.scenarios import annotate, change, exposed, live, weighs
+from tests.world.world import World
+
+CANARY = (*scenarios.FIRST, scenarios.apply("better", exposed("better")))
+
+
+def pod(*, ready: bool, **container: Any) -> dict[str, Any]:
+    """The status of a pod."""
+    word = "True" if ready else "False"
+    one = {"name": "server", "ready": ready, "restartCount": 0, "state": {}} | container
+    conditions = [{"type": "Ready", "status": word}]
+    return {"phase": "Running", "conditions": conditions, "containerStatuses": [one]}
+
+
+LOOP = pod(
+    ready=False,
+    restartCount=3,
+    state={"waiting": {"reason": "CrashLoopBackOff"}},
+    lastState={"terminated": {"reason": "Error", "exitCode": 1}},
+)
+ONCE = pod(
+    ready=True,
+    restartCount=1,
+    lastState={"terminated": {"reason": "OOMKilled", "exitCode": 137}},
+)
+LOST = pod(ready=False)
+
+
+def ail(world: World, version: str, pods: int, status: dict[str, Any]) -> None:
+    world.actors.ailing[version] = (pods, status)
+    world.restless = True
+
+
+def well(world: World) -> None:
+    world.actors.ailing.clear()
+    world.restless = True
+
+
+def requests(world: World) -> float:
+    """What the evidence rests on: requests of the canary."""
+    return float(world.status["analysis"]["signals"][0]["canary"].split()[0])
+
+
+def story(world: World) -> str:
+    return str(world.status.get("summary", "")) + str((world.status.get("next") or {}).get("what"))
+
+
+async def test_all_pods_down_is_weight_0_in_the_very_next_pass_and_a_loop_is_blamed() -> None:
+    world = await World(CANARY).play()
+    at = world.now
+    ail(world, "better", 8, LOOP)
+    await world.run(lambda w: w.weights == {"good": 100}, 1.0, "weight 0")
+    assert world.now - at <= 1.0
+    await world.run(lambda w: w.status["phase"] == "RolledBack", 30.0, "rejected")
+    assert world.status["rejected"][0]["reason"] == "PodsDown"
+
+
+async def test_a_lost_node_withdraws_and_says_where_it_starts_again() -> None:
+    script = (*CANARY, scenarios.wait(weighs("better", 50)))
+    world = await World(script).play()
+    ail(world, "better", 8, LOST)
+    await world.run(lambda w: w.weights == {"good": 100}, 1.0, "weight 0")
+    await world.rest(60.0)
+    assert world.status["phase"] == "Withdrawn" and not world.status.get("rejected")
+    conditions = {c["type"]: c for c in world.status["conditions"]}
+    assert conditions["Reconciling"]["reason"] == "Withdrawn"
+    assert "it was at 50%, step 2 of 3" in story(world)
+    assert "start again at 10%, with no evidence carried over, when 2 of its pods" in story(world)
+    well(world)
+    await world.run(weighs("better", 10), 120.0, "at its first step again")
+    await world.run(live("better"), 900.0, "and through")
+    assert not world.monitor.violations
+
+
+async def test_one_pod_out_of_memory_rejects_nothing() -> None:
+    world = await World(CANARY).play()
+    ail(world, "better", 1, ONCE)
+    await world.run(live("better"), 900.0, "promoted all the same")
+
+
+async def test_pods_that_fail_as_often_with_stable_are_not_blamed_on_the_model() -> None:
+    world = await World(CANARY).play()
+    ail(world, "good", 1, LOOP)
+    ail(world, "better", 8, LOOP)
+    await world.run(lambda w: w.weights == {"good": 100}, 1.0, "weight 0 in every case")
+    await world.rest(60.0)
+    assert world.status["phase"] in ("Withdrawn", "RolledBack")
+
+
+async def test_a_candidate_whose_pods_never_become_ready_is_rejected_in_time() -> None:
+    world = await World(scenarios.FIRST).play()
+    ail(world, "better", 8, LOST)
+    scenarios.apply("better", exposed("better")).do(world)
+    await world.run(lambda w: w.status["phase"] == "Starting", 60.0, "its pods start")
+    await world.rest(120.0)
+    assert not world.status.get("rejected")
+    world.actors.late = world.restless = True
+    await world.run(lambda w: bool(w.status.get("rejected")), 30.0, "its deadline")
+    assert world.status["rejected"][0]["reason"] == "NeverReady"
+    assert "better" not in world.traffic.versions.values() or "better" not in world.weights
+
+
+async def test_half_of_its_pods_never_ready_is_held_and_said() -> None:
+    world = await World(scenarios.FIRST).play()
+    ail(world, "better", 1, LOST)
+    scenarios.apply("better", exposed("better")).do(world)
+    await world.run(lambda w: w.status["phase"] == "Starting", 60.0, "its pods start")
+    await world.rest(10.0)
+    world.actors.late = world.restless = True
+    await world.rest(120.0)
+    assert not world.status.get("rejected") and world.weights == {"good": 100}
+    conditions = {c["type"]: c for c in world.status["conditions"]}
+    assert conditions["Stalled"]["reason"] == "NeverReady"
+
+
+async def test_a_gateway_that_never_takes_the_split_gets_the_old_route_back() -> None:
+    world = await World(scenarios.FIRST).play()
+    world.actors.picky = True
+    scenarios.apply("better", exposed("better")).do(world)
+    await world.run(exposed("better"), 120.0, "the split is written")
+    await world.run(lambda w: w.weights == {"good": 100}, 400.0, "and taken back")
+    assert world.status["phase"] == "Withdrawn" and not world.status.get("rejected")
+    world.actors.picky = False
+    await world.run(live("better"), 1800.0, "the gateway is in order")
+    assert not world.monitor.violations
+
+
+async def test_scores_survive_a_pause_and_nothing_rises_meanwhile() -> None:
+    world = await World(CANARY).play()
+    await world.rest(20.0)
+    change("paused", True, lambda w: True).do(world)
+    await world.rest(300.0)
+    assert weighs("better", 10)(world)
+    before = requests(world)
+    change("paused", False, lambda w: True).do(world)
+    await world.rest(20.0)
+    after = requests(world)
+    assert 0 < before < after
+    await world.run(live("better"), 900.0, "it goes on")
+
+
+async def test_a_pause_does_not_protect_a_bad_version() -> None:
+    script = (*scenarios.FIRST, scenarios.apply("failing", exposed("failing")))
+    world = await World(script).play()
+    change("paused", True, lambda w: True).do(world)
+    await world.run(scenarios.rolled_back, 300.0, "taken back though paused")
+
+
+async def test_new_bars_in_mid_canary_begin_the_evidence_anew_and_run_no_gate_again() -> None:
+    world = await World(CANARY).play()
+    await world.rest(40.0)
+    jobs, weight = len(world.monitor.jobs), world.weights["better"]
+    before = requests(world)
+    change("constraints.errors", {"max": "2%"}, lambda w: True).do(world)
+    await world.rest(16.0)
+    after = requests(world)
+    assert after < before and world.weights["better"] == weight
+    await world.run(live("better"), 900.0, "through under the new bars")
+    assert len(world.monitor.jobs) == jobs
+    assert not world.monitor.violations
+
+
+async def test_an_invalid_edit_freezes_the_weight_and_blinds_nothing() -> None:
+    script = (*scenarios.FIRST, scenarios.apply("failing", exposed("failing")))
+    world = await World(script).play()
+    change("constraints.latency.p99", "soon", lambda w: True).do(world)
+    await world.run(lambda w: w.weights == {"good": 100}, 300.0, "by the last accepted spec")
+    assert "constraints.latency.p99" in world.status["summary"]
+    right = OBJECT["spec"]["constraints"]["latency"]["p99"]
+    change("constraints.latency.p99", right, lambda w: True).do(world)
+    await world.run(scenarios.rolled_back, 60.0, "and it stays rejected")
+    assert not world.monitor.violations
+
+
+async def test_withdrawn_for_want_of_proof_waits_for_people() -> None:
+    edits = (
+        change("rollout.onInconclusive", "Withdraw", lambda w: True),
+        change("rollout.blastRadius", "0.01%", lambda w: True),
+        change("rollout.maxDuration", "3m", lambda w: True),
+    )
+    world = await World((*CANARY, *edits)).play()
+    await world.run(lambda w: w.status["phase"] == "Withdrawn", 900.0, "no proof in time")
+    await world.rest(600.0)
+    assert world.weights == {"good": 100} and "kubectl merit retry fraud-scorer" in story(world)
+    annotate(world, "retry", "CANDIDATE")
+    await world.run(exposed("better"), 120.0, "a person tries again")
+    assert not world.monitor.violations
+
+
+async def test_a_step_without_enough_traffic_says_how_long_it_takes() -> None:
+    scale = {"rps": 4, "replicas": {"min": 2, "max": 2}}
+    world = await World(scenarios.FIRST).play()
+    change("constraints.scale", scale, lambda w: True).do(world)
+    await world.rest(60.0)
+    edited = scenarios.manifest("better")
+    edited["spec"]["constraints"]["scale"] = scale
+    world.store.apply(edited, scenarios.USER)
+    await world.run(exposed("better"), 200.0, "its first step")
+    said = [line["why"] for line in world.status["decisions"] if line["what"].startswith("0%")]
+    assert "10% of 4/s is 0.4 requests/s: about" in said[0]
