@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.plans import RPS, plan_at, service_of
 from merit.evidence import bounds
 from merit.simulate.kinds import DEFECTS, HEALTHY, Kind
-from merit.simulate.study import Cell, study
+from merit.simulate.study import Cell, Study
 
 HORIZON = 3600.0
 SEED = 20261126
@@ -29,7 +29,8 @@ def cell(task: tuple[Kind, float, int, float]) -> tuple[float, Cell]:
     """One kind at one traffic."""
     kind, rps, runs, scrape = task
     found = plan_at(rps, scrape=scrape)
-    return rps, study(found, service_of(found), kind, runs=runs, seed=SEED, horizon=HORIZON)
+    study = Study(found, service_of(found), kind, seed=SEED, horizon=HORIZON)
+    return rps, study.cell(list(study.courses(range(runs))))
 
 
 def main() -> int:

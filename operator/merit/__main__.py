@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 import merit
-from merit.commands import crd, operator, presets, report, validate
+from merit.commands import crd, operator, presets, report, simulate, validate
 
-COMMANDS = (operator, crd, report, validate, presets)
+COMMANDS = (operator, crd, report, validate, simulate, presets)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import mean, median
 
@@ -23,7 +23,7 @@ class Cell:
 
     `signal`: the bar whose bad requests are counted in `bad`, their mean until the horizon. Times
     are medians in seconds, None where nothing came to that end; `promoted_late` is the 95th
-    percentile.
+    percentile. `reached`: when each weight was entered. `typical`: which run to show.
     """
 
     kind: Kind
@@ -35,8 +35,9 @@ class Cell:
     caught_after: float | None
     promoted_after: float | None
     promoted_late: float | None
-    reasons: tuple[str, ...]
-    example: str
+    reached: dict[int, float]
+    typical: int
+    message: str
 
     @property
     def undecided(self) -> int:
@@ -44,69 +45,82 @@ class Cell:
         return self.runs - self.rolled_back - self.promoted
 
 
-def study(
-    plan: Plan,
-    service: Service,
-    kind: Kind,
-    *,
-    runs: int,
-    seed: int,
-    horizon: float,
-    measured: bool = True,
-    done: Callable[[], None] = lambda: None,
-) -> Cell:
-    """So many rollouts. The same seed gives the same answer, whatever else is simulated.
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Rollouts of one kind. The same seed gives the same ones, whatever else is simulated.
 
     `measured`: stable's own pods told the dispersion; otherwise the cautious value applies.
-    `done` is called after each.
+    `horizon`: seconds after which it is broken off.
     """
-    phis = [_phi(plan, service, kind, f"{seed}/{kind.name}/{plan.rps}/{i}")
-            for i in range(min(runs, HISTORIES))] if measured else [{}]  # fmt: skip
-    courses: list[Course] = []
-    for i in range(runs):
-        courses.append(
-            run(
-                plan,
-                service,
-                kind,
-                phi=phis[i % len(phis)],
-                seed=f"{seed}/{kind.name}/{plan.rps}/run/{i}",
-                horizon=horizon,
+
+    plan: Plan
+    service: Service
+    kind: Kind
+    seed: int
+    horizon: float
+    measured: bool = True
+
+    def courses(self, runs: Iterable[int], *, picture: bool = False) -> Iterator[Course]:
+        """The rollouts with these numbers, one after the other."""
+        phis: dict[int, dict[str, float]] = {}
+        for i in runs:
+            told = i % HISTORIES
+            if told not in phis:
+                phis[told] = self._phi(told) if self.measured else {}
+            yield run(
+                self.plan,
+                self.service,
+                self.kind,
+                phi=phis[told],
+                seed=f"{self._seed}/run/{i}",
+                horizon=self.horizon,
+                picture=picture,
             )
+
+    def cell(self, courses: Sequence[Course]) -> Cell:
+        """What they came to; `courses` in the order of their numbers, from 0."""
+        caught = {i: c.ended for i, c in enumerate(courses) if c.ending == "rolled back"}
+        promoted = {i: c.promoted for i, c in enumerate(courses) if c.promoted is not None}
+        times = sorted(t for t in caught.values() if t is not None)
+        done = sorted(promoted.values())
+        shown = caught if len(caught) >= len(promoted) else promoted
+        ranked = sorted(shown, key=lambda i: shown[i] or 0.0)
+        first = next((c.message for c in courses if c.ending == "rolled back"), "")
+        return Cell(
+            kind=self.kind,
+            runs=len(courses),
+            rolled_back=len(caught),
+            promoted=len(promoted),
+            signal=self.signal,
+            bad=mean(c.bad[self.signal] for c in courses),
+            caught_after=median(times) if times else None,
+            promoted_after=median(done) if done else None,
+            promoted_late=done[math.ceil(len(done) * 0.95) - 1] if done else None,
+            reached=_reached(courses),
+            typical=ranked[len(ranked) // 2] if ranked else 0,
+            message=first,
         )
-        done()
-    return summary(kind, courses, focus(service, kind))
+
+    @property
+    def signal(self) -> str:
+        """The bar that this kind of traffic is about."""
+        strictest = self.service.strictest
+        errors = any(bar.name == ERRORS for bar in self.service.bars)
+        if strictest and (self.kind.slower != 1.0 or not errors):
+            return strictest.name
+        return ERRORS
+
+    @property
+    def _seed(self) -> str:
+        return f"{self.seed}/{self.kind.name}/{self.plan.rps}"
+
+    def _phi(self, number: int) -> dict[str, float]:
+        told = history(self.kind, self.service, self.plan.rps, f"{self._seed}/pods/{number}")
+        found = {name: dispersion(counts) for name, counts in told.items()}
+        return {name: phi for name, phi in found.items() if phi is not None}
 
 
-def focus(service: Service, kind: Kind) -> str:
-    """The bar that a kind of traffic is about."""
-    strictest = service.strictest
-    if strictest and (kind.slower != 1.0 or all(bar.latency for bar in service.bars)):
-        return strictest.name
-    return ERRORS
-
-
-def summary(kind: Kind, courses: Sequence[Course], signal: str) -> Cell:
-    """Of one or more courses."""
-    caught = [c.ended for c in courses if c.ending == "rolled back" and c.ended is not None]
-    promoted = sorted(c.promoted for c in courses if c.promoted is not None)
-    last = next((c.message for c in courses if c.ending == "rolled back"), "")
-    return Cell(
-        kind=kind,
-        runs=len(courses),
-        rolled_back=len(caught),
-        promoted=len(promoted),
-        signal=signal,
-        bad=mean(c.bad[signal] for c in courses),
-        caught_after=median(caught) if caught else None,
-        promoted_after=median(promoted) if promoted else None,
-        promoted_late=promoted[math.ceil(len(promoted) * 0.95) - 1] if promoted else None,
-        reasons=tuple(sorted({c.reason for c in courses if c.ending == "rolled back"})),
-        example=last,
-    )
-
-
-def _phi(plan: Plan, service: Service, kind: Kind, seed: str) -> dict[str, float]:
-    told = history(kind, service, plan.rps, seed)
-    found = {name: dispersion(counts) for name, counts in told.items()}
-    return {name: phi for name, phi in found.items() if phi is not None}
+def _reached(courses: Sequence[Course]) -> dict[int, float]:
+    """When each weight was entered, by most of the rollouts that entered it."""
+    weights = sorted({weight for c in courses for weight in c.reached})
+    return {w: median(c.reached[w] for c in courses if w in c.reached) for w in weights}
