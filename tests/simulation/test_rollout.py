@@ -11,7 +11,8 @@ from merit.evidence.constants import Constants
 from merit.evidence.counts import Sample
 from merit.simulate.kinds import DEFECTS, HEALTHY, Kind
 from merit.simulate.plan import plan
-from merit.simulate.rollout import BEGIN, World, run
+from merit.simulate.rollout import run
+from merit.simulate.world import BEGIN, World
 
 PHI = {"errors": 1.7, "latency/p99": 1.7}
 CLEAN, FAILING, DEAD = HEALTHY[0], DEFECTS[1], DEFECTS[2]
@@ -25,7 +26,7 @@ def course(kind, *, rps=200, seed=1, horizon=3600.0, phi=PHI, rollout=None, pict
 def test_a_healthy_version_walks_the_whole_ladder_and_is_promoted_after_the_holdback():
     went = course(CLEAN)
     assert went.ending == "promoted" and went.reason == "Promoted"
-    assert list(went.reached) == [1, 5, 10, 25, 50, 90]
+    assert list(went.reached) == [1, 5, 10, 25, 50, 90, 100]
     assert went.reached[90] >= 300 and went.promoted == went.reached[90] + 900
 
 
@@ -35,7 +36,7 @@ def test_no_step_is_entered_before_its_dwell():
 
 
 def test_declared_steps_are_walked_and_a_quiet_service_begins_higher():
-    assert list(course(CLEAN, rollout={"steps": [20, 40]}).reached) == [20, 40, 90]
+    assert list(course(CLEAN, rollout={"steps": [20, 40]}).reached) == [20, 40, 90, 100]
     assert min(course(CLEAN, rps=20, horizon=600).reached) == 5
 
 
@@ -58,6 +59,15 @@ def test_what_is_promoted_with_a_defect_goes_on_to_be_counted():
     short, long = (course(tiny, horizon=h) for h in (1800.0, 3600.0))
     assert short.ending == long.ending == "promoted"
     assert long.bad["errors"] > 1.8 * short.bad["errors"]
+
+
+def test_a_defect_that_begins_after_promotion_is_found_by_the_watch_and_confirmed_by_a_probe():
+    late = Kind("late", leak=(1500.0, 1800.0, 0.05))
+    went = course(late, horizon=3600.0, picture=True)
+    assert went.promoted == 1200.0 and went.ending == "rolled back"
+    assert 1500 < went.ended < 2400 and went.reason.startswith("Errors")
+    shared = {m.weight for m in went.moments if m.t > went.promoted}
+    assert shared == {100, 50, 0}
 
 
 def test_without_measured_dispersion_the_same_defect_takes_longer():
@@ -89,12 +99,12 @@ def test_the_picture_shows_weight_and_evidence_at_every_scrape():
 
 def test_evidence_that_another_version_of_merit_wrote_is_begun_anew_and_never_in_the_way():
     world = World(plan_at(200), PHI)
-    world.decide(Sample(BEGIN, None, {}), 0.0)
+    world.decide(0.0, sample=Sample(BEGIN, None, {}))
     status = world.seen.status
     assert status.analysis is not None and status.candidate.weight == 1
     old = status.analysis | {"signals": [{"name": "errors", "logs": ["1", "2"]}]}
     world.seen = replace(world.seen, status=status.model_copy(update={"analysis": old}))
-    world.decide(Sample(BEGIN + 15, BEGIN, {}), 15.0)
+    world.decide(15.0, sample=Sample(BEGIN + 15, BEGIN, {}))
     kept = world.seen.status.analysis
     assert [s["name"] for s in kept["signals"]] == ["errors", "latency/p99"]
     assert kept["signals"][0]["phi"] == "1.7"

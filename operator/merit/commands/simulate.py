@@ -78,7 +78,7 @@ def add(commands: Commands) -> None:
         "--horizon", type=_seconds, default=3600.0, metavar="60m", help="of each rollout"
     )
     command.add_argument(
-        "--runs", type=_count, default=60, help="rollouts of each (default: %(default)s)"
+        "--runs", type=_count, default=40, help="rollouts of each (default: %(default)s)"
     )
     command.add_argument("--seed", type=int, default=1, help="of the dice (default: %(default)s)")
     command.add_argument(

@@ -22,20 +22,17 @@ STABLE = "the one that serves"
 class Plan:
     """A rollout that could begin now: `stable` serves, `candidate` has passed its gates.
 
-    `rps`: all traffic, requests per second. `constants`: of judgement.
+    `bars`: the constraints that counts can judge. `rps`: all traffic, requests per second.
+    `constants`: of judgement.
     """
 
     name: str
     spec: Spec
     candidate: Accepted
     stable: Accepted
+    bars: tuple[Bar, ...]
     rps: float
     constants: Constants
-
-    @property
-    def bars(self) -> tuple[Bar, ...]:
-        """The constraints that counts can judge."""
-        return bars(self.spec)
 
 
 def plan(
@@ -56,7 +53,8 @@ def plan(
             "is missing, so nobody knows how much traffic there is",
             "set it, or say it on the command line: --rps 50",
         )
-    if not bars(spec):
+    judged = bars(spec)
+    if not judged:
         return Invalid(
             "spec.constraints",
             "has no bar that counts of requests could judge, so a rollout has no verdict",
@@ -68,6 +66,7 @@ def plan(
         spec=spec,
         candidate=_accepted(name, spec, identify(raw)),
         stable=_accepted(name, spec, identify(before)),
+        bars=judged,
         rps=float(traffic),
         constants=constants,
     )

@@ -85,7 +85,7 @@ def _healthy(report: Report) -> Iterator[str]:
 
 
 def _defects(report: Report) -> Iterator[str]:
-    rows = [("a version with", "caught", "after", "bad requests", "promoted")]
+    rows = [("a version with", "caught", "after", "bad requests", "not caught")]
     for cell in report.defects:
         rows.append(
             (
@@ -93,7 +93,7 @@ def _defects(report: Report) -> Iterator[str]:
                 f"{cell.rolled_back} of {cell.runs}",
                 "-" if cell.caught_after is None else when(cell.caught_after),
                 number(cell.bad),
-                str(cell.promoted) if cell.promoted else "",
+                _rest(cell),
             )
         )
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
@@ -102,9 +102,16 @@ def _defects(report: Report) -> Iterator[str]:
         rest = "  ".join(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))
         yield f"{first}  {rest}".rstrip()
     yield (
-        f"bad requests: the mean of all rollouts in their first {when(report.horizon)}, in which "
-        "what was promoted goes on to serve"
+        f"bad requests: the mean of all rollouts in their first {when(report.horizon)}; what is "
+        "promoted goes on to serve, and to be watched"
     )
+
+
+def _rest(cell: Cell) -> str:
+    """What became of those that were not rolled back."""
+    parts = [f"{cell.promoted} promoted"] if cell.promoted else []
+    parts += [f"{cell.undecided} undecided"] if cell.undecided else []
+    return ", ".join(parts)
 
 
 def advice(report: Report) -> Iterator[str]:
@@ -156,6 +163,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "name": cell.kind.name,
         "runs": cell.runs,
         "rolledBack": cell.rolled_back,
+        "rolledBackAfterPromotion": cell.after_promotion,
         "promoted": cell.promoted,
         "undecided": cell.undecided,
         "signal": cell.signal,

@@ -23,12 +23,14 @@ class Cell:
 
     `signal`: the bar whose bad requests are counted in `bad`, their mean until the horizon. Times
     are medians in seconds, None where nothing came to that end; `promoted_late` is the 95th
-    percentile. `reached`: when each weight was entered. `typical`: which run to show.
+    percentile. `promoted`: and serving at the horizon; `after_promotion`: rolled back only once it
+    served all traffic. `reached`: when each weight was entered. `typical`: which run to show.
     """
 
     kind: Kind
     runs: int
     rolled_back: int
+    after_promotion: int
     promoted: int
     signal: str
     bad: float
@@ -80,9 +82,9 @@ class Study:
     def cell(self, courses: Sequence[Course]) -> Cell:
         """What they came to; `courses` in the order of their numbers, from 0."""
         caught = {i: c.ended for i, c in enumerate(courses) if c.ending == "rolled back"}
-        promoted = {i: c.promoted for i, c in enumerate(courses) if c.promoted is not None}
+        promoted = {i: c.promoted for i, c in enumerate(courses) if c.ending == "promoted"}
         times = sorted(t for t in caught.values() if t is not None)
-        done = sorted(promoted.values())
+        done = sorted(t for t in promoted.values() if t is not None)
         shown = caught if len(caught) >= len(promoted) else promoted
         ranked = sorted(shown, key=lambda i: shown[i] or 0.0)
         first = next((c.message for c in courses if c.ending == "rolled back"), "")
@@ -90,6 +92,7 @@ class Study:
             kind=self.kind,
             runs=len(courses),
             rolled_back=len(caught),
+            after_promotion=sum(courses[i].promoted is not None for i in caught),
             promoted=len(promoted),
             signal=self.signal,
             bad=mean(c.bad[self.signal] for c in courses),
