@@ -74,12 +74,17 @@ class Model:
 
     def apply(self, version: str, changes: Mapping[str, Any] | None = None) -> str:
         """kubectl apply of examples/VERSION.yaml; `changes` maps paths below spec to values."""
-        found = yaml.safe_load(self._manifest((EXAMPLES / f"{version}.yaml").read_text()))
+        found = self.manifest(version, changes)
+        return self.kubectl("apply", "-f", "-", given=yaml.safe_dump(found)).strip()
+
+    def manifest(self, version: str, changes: Mapping[str, Any] | None = None) -> Object:
+        """What `apply` would apply."""
+        found: Object = yaml.safe_load(self._manifest((EXAMPLES / f"{version}.yaml").read_text()))
         found["metadata"]["namespace"] = self.namespace
         found["spec"]["rollout"]["route"]["gateway"]["hostnames"] = [self.host]
         for path, value in (changes or {}).items():
             _put(found["spec"], path, value)
-        return self.kubectl("apply", "-f", "-", given=yaml.safe_dump(found)).strip()
+        return found
 
     def seen(self) -> Object:
         """The object as it is now."""

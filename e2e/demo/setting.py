@@ -119,6 +119,7 @@ class Setting:
             "prometheus": {"url": "http://prometheus.monitoring:9090"},
             "preset": "contour-envoy",
             "matchers": {"job": "envoy"},
+            "queries": {"namespaces": ["*"]},
         }
         prices = {"currency": "USD", "cpuHour": "0.032", "memoryGiBHour": "0.0043"}
         return {

@@ -13,7 +13,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from e2e.cluster import debs
@@ -23,6 +23,7 @@ from e2e.images.layers import (
     PROJECT,
     Layer,
     code,
+    debian_programs,
     install,
     key_of,
     pip,
@@ -88,6 +89,8 @@ def _images() -> dict[str, Callable[[], Image]]:
         "alertmanager": _alertmanager,
         "tools": _tools,
         "model": _model,
+        "gitops": _gitops,
+        "trainer": _trainer,
         "operator": _operator,
     }
 
@@ -179,6 +182,33 @@ def _model() -> Image:
             env=(*_environment("/app:/opt/site"), "OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1"),
             ports=(8080,),
         ),
+    )
+
+
+def _git() -> Layer:
+    perl = ("usr/share/perl", "usr/lib/x86_64-linux-gnu/perl", "usr/lib/x86_64-linux-gnu/perl5")
+    return debian_programs("git", ("git",), perl)
+
+
+def _gitops() -> Image:
+    own = code("gitops-code", {"app/e2e": ("e2e/__init__.py",), "app/e2e/gitops": ("e2e/gitops",)})
+    return Image(
+        "gitops",
+        (python_root(), _git(), program("hyper", "usr/local/bin/kubectl"), own),
+        Config(
+            entrypoint=("/usr/bin/python3", "-m", "e2e.gitops.server"), env=_environment("/app")
+        ),
+    )
+
+
+def _trainer() -> Image:
+    """The model's image with git: what the training Job runs."""
+    model = _model()
+    own = code("trainer-code", {"app/e2e/gitops": ("e2e/gitops",)})
+    return Image(
+        "trainer",
+        (*model.layers, _git(), own),
+        replace(model.config, entrypoint=("/usr/bin/python3", "-m", "e2e.model.retrain"), ports=()),
     )
 
 

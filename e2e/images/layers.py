@@ -73,6 +73,17 @@ def python_root() -> Layer:
     return Layer("python-root", (debian.SUITE, *PACKAGES), fill)
 
 
+def debian_programs(name: str, packages: Sequence[str], unused: Sequence[str] = ()) -> Layer:
+    """Debian's packages with all that they depend on, less documentation and `unused` paths."""
+
+    def fill(root: Path) -> None:
+        debian.unpack(debian.closure(packages, cache_root() / f"debian-{name}"), root)
+        for path in (root / each for each in (*UNUSED, *unused)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+    return Layer(name, (debian.SUITE, *packages, *unused), fill)
+
+
 def site(name: str, requirements: Sequence[str], *inputs: str) -> Layer:
     """What pip installs for `requirements`, in /opt/site; `inputs` are the texts behind them."""
 

@@ -46,6 +46,11 @@ def holdout() -> list[Row]:
     return [_row(random.Random(f"holdout-{n}")) for n in range(HOLDOUT_ROWS)]
 
 
+def window(since: str, until: str, *, rows: int, shift: float = 1.0) -> list[Row]:
+    """Labelled payments of a window of time, of a population whose amounts are so much larger."""
+    return [_row(random.Random(f"{since}-{until}-{n}"), shift) for n in range(rows)]
+
+
 def live(
     seed: str = "live",
     *,
@@ -76,10 +81,10 @@ def digest(rows: list[Row]) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
-def _row(rng: random.Random) -> Row:
+def _row(rng: random.Random, shift: float = 1.0) -> Row:
     region = rng.choice(REGIONS)
     channel = rng.choices(CHANNELS, weights=(4, 4, 3, 1))[0]
-    amount = round(math.exp(rng.gauss(3.6, 1.1)), 2)
+    amount = round(math.exp(rng.gauss(3.6, 1.1)) * shift, 2)
     hour = rng.randrange(24)
     account_days = round(rng.expovariate(1 / 400), 1)
     distance_km = round(rng.expovariate(1 / (60 if region == "north" else 90)), 1)

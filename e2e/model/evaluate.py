@@ -19,9 +19,8 @@ THRESHOLD = 0.5
 SCORE_EDGES = [round(0.1 * n, 1) for n in range(1, 10)]
 
 
-def report(version: str, *, revision: str, nonce: str) -> dict[str, Any]:
-    """The report of `version` on the holdout, slices by region included."""
-    model = versions.train(version)
+def report(model: versions.Model, *, revision: str, nonce: str) -> dict[str, Any]:
+    """The report of a version on the holdout, slices by region included."""
     rows = data.holdout()
     scores = [model.score(row.features) for row in rows]
     frauds = [row.fraud for row in rows]
@@ -67,7 +66,7 @@ def _histogram(scores: list[float]) -> list[int]:
 def main() -> None:
     """Writes the report of `MERIT_MODEL_URI` to MERIT_REPORT, or where the kubelet reads it."""
     found = report(
-        versions.version_of(os.environ["MERIT_MODEL_URI"]),
+        versions.load(os.environ.get("MERIT_MODEL_VERSION", ""), os.environ["MERIT_MODEL_URI"]),
         revision=os.environ["MERIT_REVISION"],
         nonce=os.environ["MERIT_NONCE"],
     )

@@ -130,7 +130,7 @@ class DualStackServer(Server):
 def main() -> None:
     """Trains the version that `MERIT_MODEL_URI` names, then serves it until SIGTERM."""
     started = time.perf_counter()
-    model = versions.train(versions.version_of(os.environ["MERIT_MODEL_URI"]))
+    model = versions.load(os.environ.get("MERIT_MODEL_VERSION", ""), os.environ["MERIT_MODEL_URI"])
     server = DualStackServer(("", int(os.environ.get("PORT", "8080"))), model)
     print(f"serving {model.version} after {time.perf_counter() - started:.1f} s", flush=True)
 

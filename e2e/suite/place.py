@@ -47,6 +47,22 @@ class Place:
             self._manifest(MANIFEST.read_text()), host=self.host, rate=rate, options=options
         )
 
+    def traffic(self, *, rate: int = 40, options: Sequence[str] = ()) -> Answers:
+        """Customers send requests from now on; begun again if they did before."""
+        self.customers = Client(self.kubectl, self.namespace)
+        self.kubectl(
+            *("-n", self.namespace, "delete", "deployment/traffic", "--ignore-not-found"),
+            *("--cascade=foreground", "--wait", "--timeout=60s"),
+            patience=70,
+        )
+        return self.customers.start(
+            self.fitted(MANIFEST.read_text()), host=self.host, rate=rate, options=options
+        )
+
+    def fitted(self, manifest: str) -> str:
+        """A manifest with the names under which this cluster has the images."""
+        return self._manifest(manifest)
+
     def live(self, version: str, seconds: float = PROMOTED) -> Object:
         """Once that version is stable, declared and alone."""
         return self.model.until(

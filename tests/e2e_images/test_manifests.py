@@ -8,23 +8,27 @@ import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 VERSIONS = ("good", "better", "inaccurate", "failing", "leaking")
-MANIFESTS = sorted([*PROJECT.glob("e2e/dataplane/*.yaml"), *PROJECT.glob("e2e/traffic/*.yaml")])
+FOLDERS = ("dataplane", "traffic", "gitops")
+MANIFESTS = sorted(p for folder in FOLDERS for p in PROJECT.glob(f"e2e/{folder}/*.yaml"))
 
 
-def containers(document: dict[str, Any]) -> list[dict[str, Any]]:
-    spec = document.get("spec", {}).get("template", {}).get("spec", {})
-    return [*spec.get("initContainers", []), *spec.get("containers", [])]
+def pod(document: dict[str, Any]) -> dict[str, Any]:
+    spec = document.get("spec", {})
+    spec = spec.get("jobTemplate", {}).get("spec", spec)
+    found: dict[str, Any] = spec.get("template", {}).get("spec", {})
+    return found
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
 def test_every_container_is_restricted_and_uses_an_image_that_is_built_here(path: Path) -> None:
     for document in yaml.safe_load_all(path.read_text()):
-        for container in containers(document):
+        found = pod(document)
+        for container in [*found.get("initContainers", []), *found.get("containers", [])]:
             assert container["image"].startswith("registry.local/merit/")
             assert container["imagePullPolicy"] == "IfNotPresent"
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
-            assert document["spec"]["template"]["spec"]["securityContext"]["runAsNonRoot"] is True
+            assert found["securityContext"]["runAsNonRoot"] is True
 
 
 def test_the_examples_differ_in_the_version_and_in_nothing_else() -> None:

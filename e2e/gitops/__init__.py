@@ -1,0 +1,1 @@
+"""A Git repository in the cluster, who commits to it, and who applies it: GitOps, small."""
