@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -15,7 +16,7 @@ from e2e.cluster.provider import Cluster
 from e2e.dataplane.apply import apply as apply_data_plane
 from e2e.demo.kubectl import DemoError, Kubectl
 from e2e.demo.model import NAME, NAMESPACE
-from e2e.images.build import image, names
+from e2e.images.build import SUITE, image, names
 
 CHART = Path(__file__).parents[2] / "charts" / "merit"
 OPERATOR_NAMESPACE = "merit-system"
@@ -41,10 +42,10 @@ class Setting:
         program = own or str(build.component("kubectl"))
         self.kubectl = Kubectl([program, "--kubeconfig", str(self.on.kubeconfig())])
 
-    def images(self) -> None:
-        """Every image, built if it is missing, and where the cluster finds it."""
-        archives = [image(name)[1] for name in names()]
-        self._images = self.on.load_images(archives)
+    def images(self, also: Sequence[str] = ()) -> None:
+        """Every image of the demo and `also`, built if missing, and where the cluster finds it."""
+        wanted = [name for name in names() if name not in SUITE or name in also]
+        self._images = self.on.load_images([image(name)[1] for name in wanted])
 
     def data_plane(self) -> None:
         """Gateway, Envoy and Prometheus."""

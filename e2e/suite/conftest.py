@@ -8,6 +8,7 @@ import pytest
 
 from e2e.cluster.provider import chosen
 from e2e.demo.setting import Setting
+from e2e.images.build import SUITE
 from e2e.suite.place import Place
 
 
@@ -16,7 +17,7 @@ def setting() -> Setting:
     """Everything that is there before the first model. It is left running."""
     found = Setting(chosen())
     found.cluster()
-    found.images()
+    found.images(SUITE)
     found.data_plane()
     found.operator()
     return found

@@ -38,7 +38,8 @@ class GitOps:
 
     def trainings(self) -> list[str]:
         """The training Jobs that there are."""
-        return [job for job in self._place.model.jobs() if "-retrain-" in job]
+        names = (job.rpartition("/")[2] for job in self._place.model.jobs())
+        return [name for name in names if "-retrain-" in name]
 
     def log(self, job: str) -> str:
         """What a training printed."""
