@@ -259,16 +259,23 @@ class Stage:
         """The operator's cache as complete watches would have it."""
         self.store.refresh()
         for kind in (*WATCHED, *LISTED):
-            for ref, obj in self.store.objects.items():
-                if ref[0] == kind and (
-                    kind == "ModelDeployment"
-                    or "merit.dev/name" in obj["metadata"].get("labels", {})
-                ):
-                    self.cache.put(kind, obj)
+            watched = {
+                ref: obj
+                for ref, obj in self.store.objects.items()
+                if ref[0] == kind
+                and (kind == "ModelDeployment" or "merit.dev/name" in _labels(obj))
+            }
+            for obj in watched.values():
+                self.cache.put(kind, obj)
             for obj in list(self.cache.known(kind).values()):
                 name, namespace = obj["metadata"]["name"], obj["metadata"]["namespace"]
-                if (kind, namespace, name) not in self.store.objects:
+                if (kind, namespace, name) not in watched:
                     self.cache.drop(kind, namespace, name)
+
+
+def _labels(obj: Object) -> Object:
+    found: Object = obj["metadata"].get("labels", {})
+    return found
 
 
 def live(version: str) -> Callable[[Stage], bool]:
