@@ -168,7 +168,11 @@ def _model() -> Image:
     packages = site("model-site", ["--no-deps", "-r", str(requirements)], requirements.read_text())
     own = code(
         "model-code",
-        {"app/e2e": ("e2e/__init__.py",), "app/e2e/model": ("e2e/model",)},
+        {
+            "app": ("report/merit_report.py",),
+            "app/e2e": ("e2e/__init__.py",),
+            "app/e2e/model": ("e2e/model",),
+        },
         # The versions must differ as the demo says, or there is no image.
         proof=lambda root: run_python(
             ["-m", "e2e.model.check"], path=[root / "app", unpacked(packages) / "opt/site"]

@@ -5,7 +5,8 @@ Not part of the tests, for the frameworks are heavy. For each, in an environment
     python -m venv /tmp/golden && /tmp/golden/bin/pip install 'scikit-learn==1.9.1'
     /tmp/golden/bin/python tests/adapters/golden/make.py sklearn
 
-Writes beside this file, under a name that carries the version.
+Writes beside this file, under a name that carries the version; and what the framework's example in
+`examples/evaluation` writes, to `tests/examples`.
 """
 
 from __future__ import annotations
@@ -151,6 +152,36 @@ metric_list:
         write("lmeval-{}.json", told)
 
 
+def example(name: str) -> None:
+    """What `examples/evaluation/<name>/evaluate.py` leaves, for a model trained here."""
+    import joblib
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.ensemble import RandomForestClassifier
+
+    project = HERE.parents[2]
+    rows, truth = load_breast_cancer(return_X_y=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        model = RandomForestClassifier(50, random_state=1).fit(rows[:400], truth[:400])
+        joblib.dump(model, f"{scratch}/model")
+        given = {
+            "PYTHONPATH": str(project / "report"),
+            "MERIT_REVISION": "h1:aa",
+            "MERIT_NONCE": "bb",
+            "MERIT_MODEL_URI": f"file://{scratch}/model",
+            "MERIT_STABLE_URI": f"file://{scratch}/model",
+            "MERIT_STABLE_REVISION": "h1:cc",
+            "MERIT_REPORT_DIR": scratch,
+        }
+        script = project / "examples" / "evaluation" / name / "evaluate.py"
+        subprocess.run((sys.executable, str(script)), env={**os.environ, **given}, check=True)
+        left = {"mlflow": "metrics.json", "evidently": "report.json"}.get(name)
+        # In a container this is where the kubelet reads.
+        made = Path(scratch, left) if left else Path("/dev/termination-log")
+        shutil.copy(made, HERE.parents[1] / "examples" / f"{name}.json")
+        if not left:
+            made.unlink()
+
+
 def write(name: str, content: Any) -> None:
     """As the framework's users write it: plain json.dump."""
     pinned = next(iter(VERSIONS[sys.argv[1]].values()))
@@ -163,3 +194,5 @@ if __name__ == "__main__":
         if version(package) != pinned:
             sys.exit(f"{package} {version(package)} is here, {pinned} is wanted")
     globals()[chosen]()
+    if chosen != "lmeval":
+        example(chosen)
