@@ -146,6 +146,11 @@ def full() -> dict[str, Any]:
         "failureModes.4": {"name": "goal", "signal": "kpi", "response": "Hold"},
         "rollbackPolicy.keepRevisions": 5,
         "rollbackPolicy.keepWarm": "24h",
+        "bypass": {
+            "stages": ["Evaluation", "Rollout"],
+            "reason": "INC-4711",
+            "expires": "2026-11-24T00:00:00Z",
+        },
         "paused": False,
         "rollback": {
             "fromRevision": "h1:" + "0" * 64,

@@ -40,6 +40,8 @@ _PIN = {
 _NO_RATE = {"errors": {"max": "1%"}, "latency": {"p99": "100ms"}}
 _COSTS = {"cost": {"perHour": "6.00", "currency": "USD"}, "scale": {"rps": 5}}
 _WATCHED = put("spec.failureModes", [{"name": "c", "signal": "cost", "response": "Alert"}])
+_SOON = "2026-11-24T00:00:00Z"
+_BYPASS = {"stages": ["Rollout"], "reason": "INC-4711", "expires": _SOON}
 _LOAD = {"request": {"path": "/predict"}}
 _TWICE = [{"name": "X-A", "value": "1"}, {"name": "x-a", "value": "2"}]
 _GET_WITH_BODY = {"path": "/", "method": "GET", "bodiesFrom": {"configMap": "bodies"}}
@@ -507,6 +509,42 @@ WRONG = [
         "spec.retrain.job.template.spec.containers[0].env[0].name",
         "MERIT_",
         crd=False,
+    ),
+    Wrong(
+        "a bypass without a reason",
+        put("spec.bypass", {"stages": ["Rollout"], "expires": _SOON}),
+        "spec.bypass.reason",
+        "reason",
+    ),
+    Wrong(
+        "a bypass of nothing",
+        put("spec.bypass", {**_BYPASS, "stages": []}),
+        "spec.bypass.stages",
+        "at least one",
+    ),
+    Wrong(
+        "a bypass of one stage twice",
+        put("spec.bypass", {**_BYPASS, "stages": ["Rollout", "Rollout"]}),
+        "spec.bypass.stages",
+        "once",
+    ),
+    Wrong(
+        "a bypass of the watch",
+        put("spec.bypass", {**_BYPASS, "stages": ["Live"]}),
+        "spec.bypass.stages[0]",
+        "Rollout",
+    ),
+    Wrong(
+        "a bypass that ends in words",
+        put("spec.bypass", {**_BYPASS, "expires": "tomorrow"}),
+        "spec.bypass.expires",
+        "RFC 3339",
+    ),
+    Wrong(
+        "a bypass that ends on no day",
+        put("spec.bypass", {**_BYPASS, "expires": "2026-02-31T00:00:00Z"}),
+        "spec.bypass.expires",
+        "RFC 3339",
     ),
     Wrong("a pin to itself", put("spec.rollback", _PIN), "spec.rollback", "operator"),
     Wrong("an empty pin", put("spec.rollback", {}), "spec.rollback", "from"),

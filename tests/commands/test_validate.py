@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import yaml
 from merit.__main__ import main
 from merit.api.crd import crd
 from merit.api.structural import violations
+from merit.policy.times import stamp
 from tests.api.manifests import full, good, put
 from tests.api.wrong_manifests import PARAMS, Wrong
 
@@ -211,6 +213,25 @@ def test_it_warns_of(what: str, tmp_path: Path, capsys: pytest.CaptureFixture[st
     manifest, field, word = WARNINGS[what]
     (warning,) = warned(manifest, tmp_path, capsys)
     assert warning.startswith(f"{field}: ") and word in warning
+
+
+@pytest.mark.parametrize(
+    ("ahead", "word", "runs"),
+    [
+        (3600.0, "skips Evaluation", False),
+        (90000.0, "more than 24h", True),
+        (-5.0, "is over", True),
+    ],
+)
+def test_a_bypass_is_told_aloud_and_so_is_what_it_skips(
+    ahead: float, word: str, runs: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bypass = {"stages": ["Evaluation"], "reason": "INC-1", "expires": stamp(time.time() + ahead)}
+    path = written(tmp_path, put("spec.bypass", bypass, clean()))
+    code, found = validated(capsys, path)
+    (warning,) = found["objects"][0]["warnings"]
+    assert (code, warning["field"]) == (0, "spec.bypass") and word in warning["message"]
+    assert found["objects"][0]["stages"][0]["runs"] is runs
 
 
 def test_the_gateways_own_edges_may_be_given(

@@ -8,6 +8,7 @@ never the operator's.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from merit.api.hashing import identify
@@ -46,6 +47,8 @@ class Monitor:
         if commit.manager != MANAGER:
             return
         self._ownership(commit)
+        if kind == "ConfigMap" and (commit.new or {}).get("data", {}).get("verdict") == "Bypassed":
+            self._skipped(commit)
         if kind == "HTTPRoute" and commit.new is not None:
             self._route(commit)
         if kind == "Deployment":
@@ -118,14 +121,24 @@ class Monitor:
             if not self._on_record(commit, short, stage):
                 self._say(f"S1: {short} has weight and no record of a passed {stage.lower()}")
 
+    def _skipped(self, commit: Commit) -> None:
+        """A stage may be skipped only while the manifest says so, and for a day at most."""
+        mdep, data = self._mdep(commit), (commit.new or {})["data"]
+        bypass = (mdep or {}).get("spec", {}).get("bypass") or {}
+        expires = bypass.get("expires", "1970-01-01T00:00:00Z").replace("Z", "+00:00")
+        left = datetime.fromisoformat(expires).timestamp() - self.store.now()
+        if data["stage"] not in bypass.get("stages", ()) or not 0 < left <= 86460:
+            self._say(f"S1: {data['stage']} is skipped without a bypass in force")
+
     def _on_record(self, commit: Commit, short: str, stage: str) -> bool:
         _, namespace, name = commit.ref
         for (kind, place, of), obj in self.store.objects.items():
             if kind != "ConfigMap" or place != namespace or not of.startswith(name):
                 continue
             data: dict[str, str] = obj.get("data", {})
-            passed = (data.get("stage"), data.get("verdict")) == (stage, "Good")
-            if passed and data["revision"].startswith(f"h1:{short}"):
+            # A skipped stage is on record, too: `_skipped` sees that it may be.
+            settled = data.get("stage") == stage and data["verdict"] in ("Good", "Bypassed")
+            if settled and data["revision"].startswith(f"h1:{short}"):
                 return True
             if of.endswith("-ledger") and short in str(data.get("promoted", data)):
                 return True

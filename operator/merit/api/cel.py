@@ -195,6 +195,11 @@ RULES: tuple[tuple[str, str, str], ...] = (
         "set exactly one of cronJob and job, as cronJob: train-fraud",
     ),
     (
+        "bypass.stages",
+        "self.all(a, self.exists_one(b, b == a))",
+        "a stage is there twice: name each once",
+    ),
+    (
         "rollback",
         "self.fromRevision != self.toRevision",
         "fromRevision and toRevision are the same: leave spec.rollback to the operator",

@@ -10,10 +10,12 @@ from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 from merit.api.quantity import (
     DECIMAL_PATTERN,
     DURATION_PATTERN,
+    MOMENT_PATTERN,
     SHARE_PATTERN,
     Refused,
     parse_decimal,
     parse_duration,
+    parse_moment,
     parse_share,
     shown,
 )
@@ -103,6 +105,15 @@ StageDuration = Annotated[
             "duration(self) > duration('0s') && duration(self) <= duration('5m')",
             "write more than 0, at most 5m",
         ),
+    ),
+]
+Moment = Annotated[
+    float,
+    BeforeValidator(parse_moment),
+    _string(
+        MOMENT_PATTERN,
+        32,
+        ("timestamp(self) > timestamp('2000-01-01T00:00:00Z')", "write a time that exists"),
     ),
 ]
 Headroom = Annotated[float, BeforeValidator(parse_share), _string(SHARE_PATTERN, 12)]

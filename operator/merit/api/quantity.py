@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from decimal import Decimal
 
 DURATION_PATTERN = r"^([0-9]{1,9}(\.[0-9]{1,9})?(ms|s|m|h))+$"
@@ -10,6 +11,12 @@ SHARE_PATTERN = r"^(100(\.0{1,6})?|[0-9]{1,2}(\.[0-9]{1,6})?)%$"
 DECIMAL_PATTERN = r"^-?[0-9]{1,12}(\.[0-9]{1,9})?$"
 MAX_DURATION = 8760 * 3600.0
 
+MOMENT_PATTERN = (
+    r"^20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]"
+    r"(Z|[+-][0-2][0-9]:[0-5][0-9])$"
+)
+
+_MOMENT = re.compile(MOMENT_PATTERN + r"\Z")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
 _DURATION = re.compile(DURATION_PATTERN + r"\Z")
@@ -52,6 +59,17 @@ def parse_duration(text: object) -> float:
     if seconds > MAX_DURATION:
         raise Refused(f'"{shown(text)}" is longer than a year', "write at most 8760h")
     return seconds
+
+
+def parse_moment(text: object) -> float:
+    """Unix seconds of a time in RFC 3339: `2026-11-24T00:00:00Z`. Raises Refused."""
+    remedy = 'write it in RFC 3339, in quotes, as "2026-11-24T00:00:00Z"'
+    if not isinstance(text, str) or not _MOMENT.match(text):
+        raise Refused(f'"{shown(text)}" is not a time', remedy)
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise Refused(f'"{shown(text)}" is on no calendar', remedy) from error
 
 
 def format_duration(seconds: float) -> str:

@@ -69,6 +69,26 @@ class Reason(StrEnum):
         "read why in the message, and set a new value",
     )
     RESTORED = ("Restored", "the ledger says that this content was promoted before", "")
+    BYPASSED = (
+        "Bypassed",
+        "spec.bypass skips a stage",
+        "take spec.bypass out of the manifest as soon as the emergency is over",
+    )
+    BYPASS_REFUSED = (
+        "BypassRefused",
+        "spec.bypass would last longer than 24h, so nothing is skipped",
+        "let it expire within 24h",
+    )
+    BYPASS_OVER = (
+        "BypassOver",
+        "spec.bypass has ended or is gone; nothing is skipped any more",
+        "take spec.bypass out of the manifest",
+    )
+    ALREADY_PASSED = (
+        "AlreadyPassed",
+        "this gate was passed before under the same bars, so it is not run again",
+        "",
+    )
     # evaluation
     EVALUATION_RUNNING = ("EvaluationRunning", "the evaluator is running", "")
     MEETS_BARS = ("MeetsBars", "the report meets every bar", "")

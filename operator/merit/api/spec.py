@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from merit.api.base import Model
+from merit.api.bypass import Bypass
 from merit.api.constraints import Constraints
 from merit.api.evaluation import Evaluation
 from merit.api.feasibility import Feasibility
@@ -154,6 +155,11 @@ class Spec(Model):
     rollback_policy: RollbackPolicy = Field(description="When the operator goes back. Required.")
     retrain: Retrain | None = Field(
         default=None, description="How a new version is made. Default: not by Merit."
+    )
+    bypass: Bypass | None = Field(
+        default=None,
+        description="The emergency exit: stages that are skipped for at most 24h, aloud and on "
+        "record. Default: none.",
     )
     paused: Annotated[bool, Field(strict=True)] = Field(
         default=False, description="true: no step forward is taken; safety acts. Default: false."

@@ -37,6 +37,9 @@ class Revision(Told):
     replicas: int = Field(
         default=0, description="Pods that its load test found needed; 0: scale.replicas.min."
     )
+    bypassed: tuple[Stage, ...] = Field(
+        default=(), description="Stages that were skipped by spec.bypass."
+    )
 
 
 class Candidate(Told):
@@ -71,6 +74,9 @@ class Candidate(Told):
         default=0,
         description="Pods of the stable revision when this one first had traffic: it keeps as "
         "many, to take all traffic back.",
+    )
+    bypassed: tuple[Stage, ...] = Field(
+        default=(), description="Stages that were skipped by spec.bypass."
     )
     superseded: bool = Field(
         default=False, description="Newer content is declared; it only leaves."
@@ -186,6 +192,19 @@ class Promotion(Told):
     version: str
     at: str
     replicas: int = 0
+    bypassed: tuple[Stage, ...] = Field(
+        default=(), description="Stages that were skipped, so that they do not count as passed."
+    )
+
+
+class BypassSeen(Told):
+    """spec.bypass as it was first seen, and what became of it."""
+
+    stages: tuple[Stage, ...]
+    reason: str
+    expires: str
+    since: str = Field(description="When it was first seen: 24h from then are the most.")
+    state: Literal["InForce", "Refused", "Over"]
 
 
 class Passed(Told):
@@ -245,6 +264,7 @@ class Status(Told):
     decisions: tuple[DecisionLine, ...] = ()
     rejected: tuple[Rejection, ...] = ()
     promoted: tuple[Promotion, ...] = ()
+    bypass: BypassSeen | None = None
     passed: tuple[Passed, ...] = Field(
         default=(), description="Gates that were passed, at most 10, newest first."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -106,8 +107,8 @@ def look(file: str, document: Document, edges: Sequence[float] | None = None) ->
         document,
         name,
         errors=tuple(violations(raw, _schema(), "spec")),
-        warnings=advise(spec, edges=edges or ENVOY_EDGES),
-        stages=outlook(spec),
+        warnings=advise(spec, edges=edges or ENVOY_EDGES, now=time.time()),
+        stages=outlook(spec, now=time.time()),
     )
 
 

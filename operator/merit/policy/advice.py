@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from merit.api.bypass import LONGEST
 from merit.api.quantity import format_duration
 from merit.api.spec import Spec
 from merit.evidence.cost import PriceBook, Unpriced, unit_price
@@ -33,8 +34,10 @@ class Advice:
         return f"{self.field}: {self.message}; {self.remedy}"
 
 
-def advise(spec: Spec, *, edges: Sequence[float] = ENVOY_EDGES) -> tuple[Advice, ...]:
-    """All of it. `edges`: the gateway's histogram, in seconds."""
+def advise(
+    spec: Spec, *, edges: Sequence[float] = ENVOY_EDGES, now: float = 0.0
+) -> tuple[Advice, ...]:
+    """All of it. `edges`: the gateway's histogram, in seconds; `now`: Unix seconds."""
     return (
         *_off_edges(spec, edges),
         *_uncovered(spec),
@@ -42,6 +45,7 @@ def advise(spec: Spec, *, edges: Sequence[float] = ENVOY_EDGES) -> tuple[Advice,
         *_outside(spec),
         *_unrestricted(spec),
         *_unpriced(spec),
+        *_bypassed(spec, now),
         *_pinned(spec),
     )
 
@@ -156,6 +160,20 @@ def _unpriced(spec: Spec) -> Iterator[Advice]:
             "has no price, so that the feasibility gate will hold it",
             price.message,
         )
+
+
+def _bypassed(spec: Spec, now: float) -> Iterator[Advice]:
+    if spec.bypass is None:
+        return
+    left = spec.bypass.expires - now
+    if left > LONGEST:
+        said = "ends more than 24h from now: applied today it would skip nothing"
+    elif left <= 0:
+        said = "is over, and skips nothing"
+    else:
+        said = f"skips {', '.join(spec.bypass.stages)} for {format_duration(left)}: a version may "
+        said += "reach users unproven"
+    yield Advice("spec.bypass", said, "take it out as soon as the emergency is over")
 
 
 def _pinned(spec: Spec) -> Iterator[Advice]:

@@ -69,12 +69,28 @@ def conditions_of(
         _metrics(seen, status),
     ]
     found += _paused(seen, status)
+    found += _bypassed(status)
     if seen.undelivered:
         found.append(_c("AlertsDelivered", "False", "AlertsUndelivered", seen.undelivered))
     fought = pin_conflict(seen, status, now)
     if fought:
         found.append(_c("OwnershipConflict", "True", "OwnershipConflict", fought))
     return found
+
+
+def _bypassed(status: Status) -> list[Condition]:
+    """True while stages are skipped; False while a bypass stands that is refused or over."""
+    known = status.bypass
+    if known is None:
+        return []
+    said = f"{', '.join(known.stages)} until {known.expires}: {known.reason}"
+    match known.state:
+        case "InForce":
+            return [_c("Bypassed", "True", "Bypassed", f"skipped: {said}")]
+        case "Refused":
+            return [_c("Bypassed", "False", "BypassRefused", f"more than 24h ahead: {said}")]
+        case "Over":
+            return [_c("Bypassed", "False", "BypassOver", f"over: {said}")]
 
 
 def _paused(seen: Observed, status: Status) -> list[Condition]:

@@ -13,6 +13,7 @@ from merit.api.status import Status
 from merit.policy.accept import judge_anew, supersede, take_up
 from merit.policy.breach import raise_alarm
 from merit.policy.by_hand import abort, approve, promote_now, retry, roll_back_live
+from merit.policy.bypass import ends_in, lift, see_bypass, skip
 from merit.policy.conditions import invalid
 from merit.policy.converge import converge, leaving_until, settling
 from merit.policy.decision import Decision, Note
@@ -67,11 +68,14 @@ RULES: tuple[Rule, ...] = (
     raise_alarm,
     frozen,  # everything above judges by the last accepted spec
     records_stand,
+    see_bypass,
     supersede,
     judge_anew,
     retry,
     approve,
+    lift,
     take_up,
+    skip,  # what a bypass names
     evaluate,  # gate 1
     check_feasibility,  # gate 2
     promote_now,
@@ -119,6 +123,12 @@ def decide(seen: Observed, now: float) -> Decision:
         return replace(decision, status=status)
     actions = (*decision.actions, *converge(seen, decision.status, now), *training.actions)
     looks = seen.tuning.tick if status.verifying is not None else None
-    times = (decision.again, looks, leaving_until(status, now), settling(seen, status, now))
+    times = (
+        decision.again,
+        looks,
+        leaving_until(status, now),
+        ends_in(status, now),
+        settling(seen, status, now),
+    )
     due = [seconds for seconds in times if seconds is not None]
     return replace(decision, status=status, actions=actions, again=min(due) if due else None)

@@ -85,7 +85,7 @@ def evaluate(seen: Observed, now: float) -> Decision | None:
         return None
     before = passed_before(seen.status, run.accepted.identity, "Evaluation")
     if before is not None:
-        return _passed(seen, run, Verdict("Good", "Restored", before), now, ())
+        return _passed(seen, run, before, now, ())
     if run.candidate.held:
         return Decision(seen.status)  # nothing new would come of it: somebody must act
     job = seen.job if seen.job and seen.job.name == run.job else JobRun(name=run.job)

@@ -37,7 +37,7 @@ def check_feasibility(seen: Observed, now: float) -> Decision | None:
         return None
     before = passed_before(seen.status, accepted.identity, "Feasibility")
     if before is not None:
-        return _onward(seen, candidate, accepted, Verdict("Good", "Restored", before), None, now)
+        return _onward(seen, candidate, accepted, before, None, now)
     demand = demand_of(accepted.spec, seen.tuning.prices)
     static = static_verdict(demand)
     if static.kind != "Good" or isinstance(demand, Unpriced):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from merit.api.bypass import LONGEST
 from merit.api.defaults import Effective, effective
 from merit.api.quantity import format_duration, format_share
 from merit.api.spec import Spec
@@ -20,15 +21,20 @@ class Ahead:
     words: str
 
 
-def outlook(spec: Spec) -> tuple[Ahead, ...]:
-    """The stages in order."""
+def outlook(spec: Spec, *, now: float = 0.0) -> tuple[Ahead, ...]:
+    """The stages in order. `now`: Unix seconds, for a bypass that ends."""
     known = effective(spec)
-    return (
+    stages = (
         Ahead("Evaluation", True, _evaluation(spec)),
         Ahead("Feasibility", True, _feasibility(spec, known)),
         Ahead("Rollout", True, _rollout(known)),
         Ahead("Live", True, _live(spec)),
     )
+    bypass = spec.bypass
+    if bypass is None or not 0 < bypass.expires - now <= LONGEST:
+        return stages
+    skipped = f"skipped by spec.bypass: {bypass.reason}"
+    return tuple(Ahead(s.stage, False, skipped) if s.stage in bypass.stages else s for s in stages)
 
 
 def _evaluation(spec: Spec) -> str:

@@ -6,6 +6,7 @@ from merit.api.hashing import Identity
 from merit.api.status import Passed, Stage, Status
 from merit.policy.remember import was_promoted
 from merit.policy.times import stamp
+from merit.policy.verdict import Verdict
 
 KEPT = 10
 
@@ -23,12 +24,14 @@ def passed(status: Status, identity: Identity, stage: Stage, record: str, now: f
     return status.model_copy(update={"passed": (entry, *others)[:KEPT]})
 
 
-def passed_before(status: Status, identity: Identity, stage: Stage) -> str | None:
-    """Why this gate is not run again, as a sentence; None if it has to run."""
+def passed_before(status: Status, identity: Identity, stage: Stage) -> Verdict | None:
+    """Why this gate is not run again; None if it has to run."""
     for entry in status.passed:
         same = (entry.revision, entry.stage) == (identity.revision, stage)
         if same and entry.policy == identity.stage_policy(stage):
-            return f"passed before under the same bars; not run again (record {entry.record})"
+            said = f"passed before under the same bars; not run again (record {entry.record})"
+            return Verdict("Good", "AlreadyPassed", said)
     if was_promoted(status, identity):
-        return "passed before under the same bars; not run again"
+        said = "passed before under the same bars; not run again"
+        return Verdict("Good", "Restored", said)
     return None

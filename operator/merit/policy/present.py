@@ -21,6 +21,8 @@ def present(seen: Observed, status: Status, now: float) -> Status:
     found = [*conditions_of(seen, status, entry, now), *([training] if training else [])]
     conditions = stamped(seen, found, now)
     phase = _phase(seen, status, entry)
+    if status.bypass is not None and status.bypass.state == "InForce":
+        phase += " (bypassed)"
     return status.model_copy(
         update={
             "observed_generation": seen.generation,

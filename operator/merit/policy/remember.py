@@ -168,6 +168,7 @@ def promoted(status: Status, candidate: Candidate, keep_warm: float, now: float)
         version=candidate.version,
         promoted_at=at,
         replicas=candidate.replicas,
+        bypassed=candidate.bypassed,
     )
     update: dict[str, object] = {
         "stable": revision,
@@ -189,6 +190,7 @@ def _promotions(status: Status, revision: Revision, at: str) -> tuple[Promotion,
         version=revision.version,
         at=at,
         replicas=revision.replicas,
+        bypassed=revision.bypassed,
     )
     others = (p for p in status.promoted if (p.short, p.policy) != (entry.short, entry.policy))
     return (entry, *others)[:LEDGER_SIZE]
@@ -219,10 +221,14 @@ def predecessor(status: Status, accepted: Mapping[str, Accepted]) -> Revision | 
             version=entry.version,
             promoted_at=entry.at,
             replicas=entry.replicas,
+            bypassed=entry.bypassed,
         )
     return None
 
 
 def was_promoted(status: Status, identity: Identity) -> bool:
-    """This content passed its gates under this policy before."""
-    return any((p.short, p.policy) == (identity.short, identity.policy) for p in status.promoted)
+    """This content passed its gates under this policy before; what was skipped was not passed."""
+    return any(
+        (p.short, p.policy) == (identity.short, identity.policy) and not p.bypassed
+        for p in status.promoted
+    )

@@ -27,6 +27,8 @@ def check(spec: Spec) -> None:
     check_steps_of_pods(spec)
     check_serving(spec)
     check_retrain(spec)
+    if spec.bypass and len(set(spec.bypass.stages)) < len(spec.bypass.stages):
+        raise Refused("names a stage twice", "name each once", "bypass.stages")
     pin = spec.rollback
     if pin and pin.from_revision == pin.to_revision:
         raise Refused(
