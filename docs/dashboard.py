@@ -72,7 +72,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
         Panel(
             "Signals: share of the bar that is used up",
-            {"{{object}} {{signal}}": f"merit_signal_value{{{ONE}}} / merit_signal_bar{{{ONE}}}"},
+            {"{{object}} {{signal}}": f"merit_signal_bar_used{{{ONE}}}"},
             "1 is the bar; above it the signal is breached.",
             unit="percentunit",
         ),

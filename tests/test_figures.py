@@ -12,7 +12,7 @@ from merit.cluster.cache import Key
 from merit.exposition import MOST, exposition
 from merit.figures import Calls, Parts, Queue, families
 from merit.policy.alarm import Alarm
-from merit.policy.gauges import Gauges, signal_label
+from merit.policy.gauges import Gauge, Gauges, signal_label
 from merit.reconciler.witness import Witness
 from tests.world import scenarios
 from tests.world.world import World
@@ -116,7 +116,7 @@ def test_the_number_of_series_ends_somewhere_and_objects_are_still_counted() -> 
 
 def test_promtool_has_nothing_to_complain_of(tmp_path: Path) -> None:
     witness = Witness()
-    signals = {"errors": (0.02, 0.01)}
+    signals = {"errors": Gauge(0.02, 0.01, 2.0)}
     full = Gauges("Canary", 25, 1.5, 4.6, NOW - 7.0, False, signals, 1.92)
     witness.objects = {Key("risk", "fraud"): full}
     witness.decisions["RolledBack"] += 1

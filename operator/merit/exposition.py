@@ -81,13 +81,14 @@ def _each(shown: Mapping[Key, Gauges]) -> Iterator[Family]:
 def _signals(shown: Mapping[Key, Gauges]) -> Iterator[Family]:
     texts = (
         ("merit_signal_value", "Share of bad requests of what serves, or the value as it is."),
-        ("merit_signal_bar", "Bound on merit_signal_value."),
+        ("merit_signal_bar", "Bound on merit_signal_value, from above or below."),
+        ("merit_signal_bar_used", "How much of its bar a signal uses up; beyond 1 it is broken."),
     )
     for index, (name, text) in enumerate(texts):
         samples = [
-            (_labels(key) | {"signal": signal}, pair[index])
+            (_labels(key) | {"signal": signal}, gauge[index])
             for key, gauges in shown.items()
-            for signal, pair in sorted(gauges.signals.items())
+            for signal, gauge in sorted(gauges.signals.items())
         ]
         yield Family(name, "gauge", text, samples)
 

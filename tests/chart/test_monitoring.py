@@ -20,7 +20,7 @@ from merit.cluster.cache import Key
 from merit.exposition import exposition
 from merit.figures import Calls, Parts, Queue, families
 from merit.policy.alarm import Alarm
-from merit.policy.gauges import Gauges
+from merit.policy.gauges import Gauge, Gauges
 from merit.reconciler.witness import Witness
 from tests.chart.test_chart import only, render
 from tests.metrics.real import Exporter, RealPrometheus
@@ -76,7 +76,7 @@ class Busy:
 
     def __init__(self) -> None:
         self._witness = Witness()
-        signals = {"errors": (0.02, 0.01), "latency/p99": (0.005, 0.01)}
+        signals = {"errors": Gauge(0.02, 0.01, 2.0), "latency/p99": Gauge(0.005, 0.01, 0.5)}
         now = time.time()
         model = Gauges("Canary", 25, 1.5, 4.6, now, False, signals, 1.92)
         self._witness.objects = {Key("risk", "fraud"): model}

@@ -7,6 +7,7 @@ with a stated error rate.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from merit.api.defaults import effective
 from merit.api.monitoring import Drift
@@ -77,6 +78,18 @@ def drift_signals(
         )
         for drift in drifts(spec)
     )
+
+
+def measured(seen: Observed, status: Status, spec: Spec) -> Iterator[tuple[str, float, float]]:
+    """For each declared drift of what serves that can be told: name, PSI, and its mark."""
+    short = status.stable.short if status.stable else ""
+    for drift in drifts(spec):
+        found, state = seen.distributions.get(drift.name), state_of(status, drift.name, short)
+        if isinstance(found, Distribution) and state is not None:
+            _, answer = _judged(drift, found, state)
+            if answer.distances is not None:
+                mark = SENSITIVITIES[drift.sensitivity or DEFAULT].psi
+                yield f"{PREFIX}{drift.name}", answer.distances.psi, mark
 
 
 def judge_drift(seen: Observed, now: float) -> Decision | None:

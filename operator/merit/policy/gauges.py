@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from merit.api.defaults import effective
+from merit.api.spec import Spec
 from merit.api.status import Status
 from merit.evidence.cost import Unpriced, unit_price
+from merit.evidence.counts import NoSample
+from merit.policy.drift import measured
 from merit.policy.observed import Accepted, Observed
 from merit.policy.signals import declared
+from merit.policy.thresholds import asked
 from merit.policy.times import seconds
 
 _LATENCIES = frozenset({"latency/p50", "latency/p90", "latency/p95", "latency/p99"})
 FIXED = frozenset({"errors", "cost", "kpi"}) | _LATENCIES
+
+
+class Gauge(NamedTuple):
+    """A signal: its value, its bar in the same unit, and how much of the bar it uses up."""
+
+    value: float
+    bar: float
+    used: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +38,7 @@ class Gauges:
     `phase`: one word. `weight`: percent that the candidate is meant to have. `evidence`, `mark`:
     nats of evidence that the candidate is worse, and how many reject it; None without a candidate.
     `observed`: Unix seconds (of Prometheus) of the newest sample that was turned into evidence.
-    `signals`: share of bad requests, or the value as it is, and the bar of the same unit.
+    `signals`: of what serves, by label: a share of bad requests, or the value as it is.
     `hourly`: what all its replicas cost, in the price book's currency.
     """
 
@@ -35,7 +48,7 @@ class Gauges:
     mark: float | None = None
     observed: float | None = None
     trusted: bool | None = None
-    signals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    signals: Mapping[str, Gauge] = field(default_factory=dict)
     hourly: float | None = None
 
 
@@ -44,7 +57,7 @@ def gauges(seen: Observed, status: Status) -> Gauges:
     candidate = status.candidate
     accepted = seen.accepted.get(f"{candidate.short}-{candidate.policy}") if candidate else None
     analysis = status.analysis or {}
-    trusted = status.condition("Trusted")
+    trusted, hourly = status.condition("Trusted"), _hourly(seen)
     return Gauges(
         phase=status.phase.partition(" ")[0] or "Pending",
         weight=candidate.weight if candidate else 0,
@@ -52,8 +65,8 @@ def gauges(seen: Observed, status: Status) -> Gauges:
         mark=-math.log(1 - effective(accepted.spec).confidence) if accepted and analysis else None,
         observed=seconds(str(analysis.get("consumedUntil") or "")) or None,
         trusted={"True": True, "False": False}.get(trusted.status) if trusted else None,
-        signals=_signals(seen, status),
-        hourly=_hourly(seen),
+        signals=_signals(seen, status, hourly),
+        hourly=hourly,
     )
 
 
@@ -64,24 +77,43 @@ def signal_label(name: str) -> str:
     return "drift" if name.startswith("drift/") else "custom"
 
 
-def _signals(seen: Observed, status: Status) -> dict[str, tuple[float, float]]:
+def _signals(seen: Observed, status: Status, hourly: float | None) -> dict[str, Gauge]:
     stable = status.stable
     accepted = seen.accepted.get(f"{stable.short}-{stable.policy}") if stable else None
     if accepted is None:
         return {}
-    limits = {signal.name: signal.limit for signal in declared(accepted.spec)}
-    known = ((n, f.share, limits[n]) for n, f in seen.figures.items() if n in limits and f.n)
-    return _worst(known)
-
-
-def _worst(found: Iterable[tuple[str, float, float]]) -> dict[str, tuple[float, float]]:
-    """By label; of several with one label the one that is furthest beyond its bar."""
-    kept: dict[str, tuple[float, float]] = {}
-    for name, value, bar in found:
+    spec = accepted.spec
+    limits = {signal.name: signal.limit for signal in declared(spec)}
+    shares = ((n, f.share, limits[n]) for n, f in seen.figures.items() if n in limits and f.n)
+    found = [(name, _below(value, bar)) for name, value, bar in shares]
+    found += [(name, _below(value, bar)) for name, value, bar in measured(seen, status, spec)]
+    found += _thresholds(seen, spec)
+    bound = spec.constraints.cost.per_hour if spec.constraints.cost else None
+    if bound is not None and hourly is not None:
+        found.append(("cost", _below(hourly, float(bound))))
+    kept: dict[str, Gauge] = {}
+    for name, gauge in found:
         label = signal_label(name)
-        if label not in kept or value * kept[label][1] > kept[label][0] * bar:
-            kept[label] = (value, bar)
+        if label not in kept or gauge.used > kept[label].used:
+            kept[label] = gauge
     return kept
+
+
+def _thresholds(seen: Observed, spec: Spec) -> Iterator[tuple[str, Gauge]]:
+    for name, query in asked(spec):
+        readings = seen.readings.get(name)
+        if not readings or isinstance(readings, NoSample):
+            continue
+        value = readings[-1][1]
+        if query.max is not None:
+            yield name, _below(value, float(query.max))
+        elif query.min is not None:
+            least = float(query.min)
+            yield name, Gauge(value, least, least / value if value > 0 else math.inf)
+
+
+def _below(value: float, most: float) -> Gauge:
+    return Gauge(value, most, value / most if most > 0 else math.inf if value > 0 else 0.0)
 
 
 def _hourly(seen: Observed) -> float | None:
