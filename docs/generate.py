@@ -14,8 +14,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "operator"), str(ROOT)]
 
 from docs.dashboard import dashboard  # noqa: E402
+from merit.alerts.client import Alertmanager  # noqa: E402
+from merit.alerts.outbox import Outbox  # noqa: E402
 from merit.api.crd import crd, crd_yaml  # noqa: E402
 from merit.api.reasons import Reason  # noqa: E402
+from merit.figures import Calls, Parts, Queue, families  # noqa: E402
 from merit.policy.alarm import KINDS  # noqa: E402
 from merit.policy.responses import EFFECTS, Effects  # noqa: E402
 
@@ -34,7 +37,7 @@ def pages() -> dict[Path, str]:
         ROOT / "charts" / "merit" / "files" / "dashboard.json": dashboard(),
         ROOT / "docs" / "reference.md": reference(crd()),
         alerts: within(alerts.read_text(), "alarms", alarms()),
-        operations: within(told, "responses", responses()),
+        operations: within(within(told, "responses", responses()), "metrics", metrics()),
     }
 
 
@@ -55,6 +58,22 @@ def alarms() -> str:
     """A table of every alert, the gravest first."""
     rows = (f"| `{k.name}` | {k.severity} | {k.means} | {k.remedy} |\n" for k in KINDS)
     return "| alert | severity | it means | what to do |\n|---|---|---|---|\n" + "".join(rows)
+
+
+def metrics() -> str:
+    """A table of every metric that the operator exports of itself."""
+    queue = Queue({}, {}, {}, 0.0)
+    parts = Parts(
+        calls=Calls(),
+        queue=lambda: queue,
+        leading=lambda: False,
+        lag=lambda: 0.0,
+        watch_ages=dict,
+        now=lambda: 0.0,
+        outbox=Outbox(Alertmanager("http://127.0.0.1:9")),
+    )
+    rows = (f"| `{each.name}` | {each.kind} | {each.text} |\n" for each in families(parts))
+    return "| metric | type | |\n|---|---|---|\n" + "".join(rows)
 
 
 def responses() -> str:
