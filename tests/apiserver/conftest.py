@@ -12,6 +12,7 @@ from e2e.cluster.controlplane import ControlPlane
 from e2e.dataplane.apply import GATEWAY_API, module
 from merit.cluster.client import Cluster
 from tests.apiserver.stage import Stage
+from tests.conftest import define
 
 CRDS = "config/crd/standard"
 
@@ -20,8 +21,7 @@ CRDS = "config/crd/standard"
 def gateway_api(control_plane: ControlPlane) -> ControlPlane:
     """The API server with Gateway API's own kinds, from the module that the data plane uses."""
     routes = str(module(GATEWAY_API) / CRDS / "gateway.networking.k8s.io_httproutes.yaml")
-    control_plane.kubectl("apply", "--server-side", "-f", routes)
-    control_plane.kubectl("wait", "--for=condition=Established", "-f", routes)
+    define(control_plane, routes)
     return control_plane
 
 

@@ -18,7 +18,7 @@ async def after_a_rollback(stage: Stage) -> None:
 
 async def test_the_bad_manifest_applied_again_moves_nothing(stage: Stage) -> None:
     await after_a_rollback(stage)
-    await stage.rest(90.0)  # until the pods of the second one are gone
+    await stage.rest(400.0)  # until its pods are gone, and the signals of the first are in status
     before = stage.mdep
     for _ in range(3):
         stage.declare("failing")
