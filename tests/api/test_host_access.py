@@ -26,16 +26,19 @@ WAYS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("template", ["serving", "evaluation"])
+@pytest.mark.parametrize("where", ["serving", "evaluation.job", "retrain.job"])
 @pytest.mark.parametrize("way", WAYS)
-def test_it_is_refused_with_its_field_and_a_remedy(way: str, template: str) -> None:
+def test_it_is_refused_with_its_field_and_a_remedy(way: str, where: str) -> None:
     more, field = WAYS[way]
     raw = copy.deepcopy(good()["spec"])
-    part = raw["serving"] if template == "serving" else raw["evaluation"]["job"]
+    pod = {"containers": [{"name": "train", "image": "t:1"}]}
+    raw["retrain"] = {"job": {"template": {"spec": pod}}}
+    part = raw
+    for name in where.split("."):
+        part = part[name]
     part["template"]["spec"] |= more
     refused = host_access(Spec.model_validate(raw))
     assert refused is not None
-    where = "serving" if template == "serving" else "evaluation.job"
     assert refused.field == f"spec.{where}.template.spec.{field}"
     assert refused.reason == "HostAccessRefused"
     assert "pods.hostAccess" in refused.remedy

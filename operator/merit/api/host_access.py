@@ -30,6 +30,8 @@ def host_access(spec: Spec) -> Invalid | None:
 def _templates(spec: Spec) -> Iterator[tuple[str, Mapping[str, Any]]]:
     yield "spec.serving.template", spec.serving.template
     yield "spec.evaluation.job.template", spec.evaluation.job.get("template") or {}
+    if spec.retrain is not None and spec.retrain.job is not None:
+        yield "spec.retrain.job.template", spec.retrain.job.get("template") or {}
 
 
 def _ways(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
