@@ -95,6 +95,7 @@ async def test_an_object_in_its_canary_shows_weight_evidence_and_signals_and_the
     assert f'merit_signal_bar{mine},signal="errors"}} 0.01' in lines
     assert any(line.startswith(f'merit_signal_value{mine},signal="errors"}} ') for line in lines)
     assert 'merit_verdicts_total{stage="Evaluation",verdict="Good"} 2' in lines
+    assert "merit_fleet_incident 0" in lines
     assert any(line.startswith('merit_decisions_total{reason="WeightRaised"} ') for line in lines)
     witness.gone(world.key)
     assert not [line for line in told(parts(witness)) if "fraud-scorer" in line]

@@ -81,6 +81,10 @@ def _blamed(world: World) -> None:
     _status(world, rejected=[entry], stable=before)
 
 
+def _forgiven(world: World) -> None:
+    _status(world, stable={"revision": "h1:0badc0de", "short": "0badc0de"})
+
+
 def _returned(world: World) -> None:
     fell = {"revision": "h1:0badc0de", "stage": "Rollout", "policy": "h1:0"}
     _status(world, rejected=[fell], stable={"revision": "h1:0badc0de", "short": "0badc0de"})
@@ -100,6 +104,7 @@ BROKEN: dict[str, tuple[Callable[[World], None], str]] = {
     "a comparison beside a candidate": (_both, "S2"),
     "a live one blamed without a comparison": (_blamed, "S7"),
     "a rejected one made stable again": (_returned, "S5"),
+    "a live one that gives way without a record": (_forgiven, "S5"),
 }
 
 

@@ -52,6 +52,13 @@ async def test_an_outage_that_both_share_alerts_once_and_is_compared_once_an_hou
     assert not world.status.get("rejected")
 
 
+async def test_a_warm_predecessor_is_compared_at_once() -> None:
+    script = (*watching.WARM, watching.turn("better", watching.BAD, exposed("good")))
+    world = await World(script).play()
+    alarm = world.status["alarm"]
+    assert world.status["verifying"]["since"] == alarm["at"]
+
+
 async def test_after_a_rollback_the_predecessor_that_turns_bad_too_is_not_exchanged_again() -> None:
     world = await World(watching.WARM_TAKEN_BACK).play()
     world.traffic.turn("good", watching.BAD)
@@ -68,7 +75,7 @@ async def test_the_watch_of_a_promoted_version_begins_with_the_dispersion_of_its
 
 
 async def test_an_operator_that_starts_again_goes_on_with_the_score_that_was_written() -> None:
-    world = await World(watching.WARM_TAKEN_BACK[:2]).play()
+    world = await World(watching.WARM).play()
     world.traffic.turn("better", watching.BAD)
     await world.rest(45.0)
     assert not world.status.get("alarm")

@@ -66,6 +66,8 @@ def families(parts: Parts) -> Iterator[Family]:
     yield counted("merit_decisions_total", text, ("reason",), witness.decisions)
     text = "Verdicts that a stage of the flow turned to."
     yield counted("merit_verdicts_total", text, ("stage", "verdict"), witness.verdicts)
+    text = "1 while an incident of the whole fleet holds what rests on scores."
+    yield _gauge("merit_fleet_incident", text, float(witness.incident()))
     yield from objects(witness.objects, parts.now())
 
 

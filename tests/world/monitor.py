@@ -194,6 +194,9 @@ class Monitor:
             for e in new.get("rejected", [])
             if e["revision"] == now["revision"]
         )
+        promoted = now["revision"] == (old.get("candidate") or {}).get("revision")
+        if not promoted and was["revision"] not in fell:
+            self._say(f"S5: {was['short']} gives way to {now['short']} and is not on the ledger")
         if now["revision"] in fell and not other_bars:
             self._say(f"S5: {now['short']} is rejected and made stable again")
         if was["revision"] in fell - {e["revision"] for e in old.get("rejected", [])}:

@@ -32,12 +32,11 @@ def loops(version: str, until: Callable[[World], bool], hold: float = 0.0) -> St
     return Step(do, until, limit=2000.0, hold=hold, name=f"{version} loops")
 
 
-def edit(until: Callable[[World], bool], **parts: object) -> Step:
-    """Git declares other values in these parts of the spec."""
+def edit(until: Callable[[World], bool], version: str = "better", **parts: object) -> Step:
+    """Git declares that version, with other values in these parts of the spec."""
 
     def do(world: World) -> None:
-        obj = copy.deepcopy(world.mdep)
-        declared = manifest(obj["spec"]["model"]["version"])
+        declared = manifest(version)
         declared["spec"] |= copy.deepcopy(parts)
         world.store.apply(declared, USER)
 
@@ -85,9 +84,12 @@ def unblamed(world: World) -> bool:
     return told and live("better")(world)
 
 
+POLICY = OBJECT["spec"]["rollbackPolicy"]
+KEPT = POLICY | {"keepWarm": "30m"}
+WARM = known(*FIRST, edit(live("better"), rollbackPolicy=KEPT))
 COLD = (*known(*PROMOTED), rest(200.0))  # keepWarm is over: the predecessor's pods are gone
 
-WARM_TAKEN_BACK = (*known(*PROMOTED), turn("better", BAD, taken_back("better", "good"), hold=60.0))
+WARM_TAKEN_BACK = (*WARM, turn("better", BAD, taken_back("better", "good"), hold=60.0))
 COLD_TAKEN_BACK = (*COLD, turn("better", BAD, taken_back("better", "good"), hold=60.0))
 SHARED = (*COLD, turn("*", BAD, alarmed("SharedFailure", "better"), hold=60.0))
 FIRST_TURNS = (*known(*FIRST), turn("good", BAD, alarmed("NoHealthyRevision", "good"), hold=60.0))
@@ -100,7 +102,6 @@ COOLDOWN = (
     rest(3600.0),
     wait(taken_back("fixed", "good")),
 )
-POLICY = OBJECT["spec"]["rollbackPolicy"]
 OLD = (
     *COLD,
     edit(live("better"), rollbackPolicy=POLICY | {"within": "60s"}),
@@ -124,7 +125,7 @@ UNDECIDED = (
     turn("better", BAD, exposed("good")),
     turn("better", 0.0, unblamed, hold=60.0),
 )
-WARM_LOOPS = (*known(*PROMOTED), loops("better", taken_back("better", "good"), hold=60.0))
+WARM_LOOPS = (*WARM, loops("better", taken_back("better", "good"), hold=60.0))
 COLD_LOOPS = (*COLD, loops("better", taken_back("better", "good"), hold=60.0))
 BOTH_LOOP = (
     *COLD,

@@ -57,6 +57,7 @@ class Reconciler:
         self._urgent: set[Key] = set()
         self._witness = witness or Witness()
         self.breaker = Breaker()
+        self._witness.incident = lambda: bool(self.breaker.incident(self._now()))
         self.may_decide: Callable[[float], bool] = lambda _seconds: True
 
     def urgent(self, key: Key) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from merit.api.status import Status
@@ -30,7 +30,8 @@ class Tells(Protocol):
 class Witness:
     """`decisions` by reason, `verdicts` by stage and kind, and the newest numbers by object.
 
-    `outbox`: None where the configuration has no Alertmanager.
+    `incident`: whether the circuit breaker holds what rests on scores. `outbox`: None where the
+    configuration has no Alertmanager.
     """
 
     def __init__(self, outbox: Tells | None = None) -> None:
@@ -38,6 +39,7 @@ class Witness:
         self.decisions: Counter[str] = Counter()
         self.verdicts: Counter[tuple[str, str]] = Counter()
         self.objects: dict[Key, Gauges] = {}
+        self.incident: Callable[[], bool] = lambda: False
 
     def saw(self, key: Key, seen: Observed, status: Status, now: float) -> None:
         """How an object stands after a pass, whether or not the pass succeeded."""
