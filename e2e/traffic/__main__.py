@@ -47,12 +47,23 @@ def main() -> int:
         help="amounts are so many times as large: another population (%(default)s: the same)",
     )
     parser.add_argument("--limit", type=float, default=0.25, help="seconds until an answer is slow")
+    parser.add_argument(
+        "--connections",
+        type=int,
+        default=10_000,
+        help="at most so many are kept open; few are used again and again",
+    )
+    parser.add_argument(
+        "--h2c", action="store_true", help="HTTP/2 without TLS: all requests on one connection"
+    )
     parser.add_argument("--duration", default="0", help="such as 60s; 0: until SIGTERM")
     asked = parser.parse_args()
     attack = subprocess.Popen(
         [
             *("vegeta", "attack", "-lazy", "-format=json", "-max-body=512"),
             *(f"-rate={asked.rate}", f"-duration={asked.duration}", f"-timeout={TIMEOUT}s"),
+            f"-connections={asked.connections}",
+            *(("-h2c",) if asked.h2c else ()),
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
