@@ -56,12 +56,12 @@ def promote(story: Story, client: Client) -> None:
     told(f"better is promoted; client: {after.total - before.total} requests, 0 failed")
 
 
-def refuse(story: Story, client: Client) -> None:
-    """An inaccurate one fails at the gate and never meets a customer."""
+def refuse(story: Story, client: Client, version: str, why: str) -> None:
+    """One that misses a bar fails at the gate and never meets a customer. `why`: in the reason."""
     serving = stable(story.seen())
-    story.apply("inaccurate")
+    story.apply(version)
     seen = story.until(
-        "the rejection of version inaccurate",
+        f"the rejection of version {version}",
         REJECTED,
         lambda seen: phase(seen) == "Rejected",
         lambda seen: (
@@ -72,11 +72,13 @@ def refuse(story: Story, client: Client) -> None:
     )
     entry = seen["status"]["rejected"][0]
     if entry["stage"] != "Evaluation":
-        raise DemoError(f"inaccurate was rejected at {entry['stage']}, not at its evaluation")
-    if sum(client.after(client.now(), 1).of("inaccurate")):
-        raise DemoError("version inaccurate was rejected, yet it answered requests of the client")
-    told(f"inaccurate is rejected at the gate ({entry['reason']}); it had no request")
-    story.starts_nothing("inaccurate", LOOKS)
+        raise DemoError(f"{version} was rejected at {entry['stage']}, not at its evaluation")
+    if why not in entry["evidence"]:
+        raise DemoError(f"{version} was rejected, yet not for its {why}: {entry['evidence']}")
+    if sum(client.after(client.now(), 1).of(version)):
+        raise DemoError(f"version {version} was rejected, yet it answered requests of the client")
+    told(f"{version} is rejected at the gate ({entry['reason']}); it had no request")
+    story.starts_nothing(version, LOOKS)
     told("applied again: no second Job")
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
-VERSIONS = ("good", "better", "inaccurate", "failing", "leaking")
+VERSIONS = ("good", "better", "inaccurate", "unfair", "failing", "leaking")
 FOLDERS = ("dataplane", "traffic", "gitops")
 MANIFESTS = sorted(p for folder in FOLDERS for p in PROJECT.glob(f"e2e/{folder}/*.yaml"))
 
