@@ -21,6 +21,7 @@ from e2e.images.build import SUITE, image, names
 CHART = Path(__file__).parents[2] / "charts" / "merit"
 OPERATOR_NAMESPACE = "merit-system"
 SCRAPE = "5s"
+DRIFT_WINDOWS = ["1m", "5m"]  # instead of 1h, 6h, 24h
 
 
 class Setting:
@@ -120,6 +121,8 @@ class Setting:
             "prometheus": {"url": "http://prometheus.monitoring:9090"},
             "preset": "contour-envoy",
             "matchers": {"job": "envoy"},
+            "server": "prometheus-client",
+            "serverMatchers": {"job": "model"},
             "queries": {"namespaces": ["*"]},
         }
         prices = {"currency": "USD", "cpuHour": "0.032", "memoryGiBHour": "0.0043"}
@@ -131,5 +134,6 @@ class Setting:
                 "prices": {"default": prices},
                 "judgement": {"scrape": SCRAPE},
                 "tick": {"fast": "5s", "live": "15s"},
+                "drift": {"windows": DRIFT_WINDOWS, "every": "15s"},
             },
         }

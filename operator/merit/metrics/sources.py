@@ -60,8 +60,8 @@ class Sources:
     """Every source by name; `default` is meant where nobody names one.
 
     `fast`, `live`: seconds between two looks at the exposed objects, and at everybody; `drift`:
-    at the long windows of distributions. `exposed`:
-    whose candidates have traffic, by source. `empty`: nobody is there to be looked at.
+    at the long windows of distributions. `exposed`: whose candidates have traffic, by source.
+    `empty`: nobody is there to be looked at.
     """
 
     def __init__(
@@ -105,15 +105,15 @@ class Sources:
             if not names:
                 return None
             await view.fleet.tick(names)
-            if view.pods is not None:
-                await view.pods.measure(time.monotonic())
             return _look(name, names, view.fleet)
 
         return look
 
     def _beside(self, view: View) -> Iterator[tuple[float, Callable[[], Awaitable[Look | None]]]]:
         """What is read more slowly, and waits for nobody: its results are read from memory."""
-        distributions, queries = view.distributions, view.queries
+        pods, distributions, queries = view.pods, view.distributions, view.queries
+        if pods is not None and not view.idle:
+            yield CHECK, lambda: pods.measure(time.monotonic())
         if distributions is not None:
             yield self._drift, lambda: distributions.round(time.monotonic())
             yield MINUTE / 4, lambda: distributions.minute(time.monotonic())
