@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from merit.api.status import Condition
 from merit.cluster.cache import Key
 from merit.config import Config
 from merit.evidence.counts import NoSample, Sample
 from merit.metrics.pods import Dispersion
 from merit.policy.decide import decide
 from merit.policy.observed import Arm, Observed
+from merit.policy.times import stamp
 from merit.reconciler.measuring import Measurements
 from merit.reconciler.replicas import WINDOW, ReplicaLog
 from tests.policy.test_live import NOW, observed
@@ -113,6 +115,25 @@ def test_a_rollout_waits_for_its_dispersion_before_the_first_step(phi, waits):
         assert status.candidate.weight > 0 and status.analysis is not None
         phi_of = {s["name"]: float(s["phi"]) for s in status.analysis["signals"]}
         assert phi_of["errors"] == 2.5
+
+
+@pytest.mark.parametrize(("reason", "stays"), [("NoTraffic", True), ("MetricsLost", False)])
+def test_silence_of_callers_holds_for_ever_and_lost_metrics_withdraw(reason, stays):
+    seen = watched(canary=True)
+    lost = Condition(
+        type="MetricsAvailable", status="False", reason=reason,
+        last_transition_time=stamp(NOW - 7200),
+    )  # fmt: skip
+    candidate = seen.status.candidate
+    assert candidate is not None
+    seen = replace(
+        seen,
+        sample=NoSample(reason, "nobody asks"),
+        status=seen.status.model_copy(update={"conditions": (lost,)}),
+        route=replace(seen.route, weights={candidate.short: 10}),
+    )
+    after = decide(seen, NOW).status.candidate
+    assert after is not None and (after.weight == 10) is stays
 
 
 def test_replicas_are_a_mean_over_half_an_hour_and_forget_what_is_older():

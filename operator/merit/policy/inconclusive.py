@@ -38,13 +38,18 @@ def inconclusive(case: Case, verdict: Verdict, now: float) -> Decision:
 
 
 def no_data(case: Case, sample: NoSample | None, now: float) -> Decision:
-    """Missing data holds; missing longer than maxDuration it withdraws. It never decides more."""
+    """Missing data holds; missing longer than maxDuration it withdraws. It never decides more.
+
+    That nobody asks is no loss of metrics: it holds, for however long.
+    """
     reason = sample.reason if sample else "MetricsLost"
     message = sample.message if sample else "not asked yet"
     verdict = Verdict("NoData", reason, message)
     lost = case.status.condition("MetricsAvailable")
     since = lost.last_transition_time if lost and lost.status == "False" else ""
-    if case.candidate.weight and since and age(since, now) > case.known.max_duration:
+    silent = reason == "NoTraffic"
+    late = bool(since) and age(since, now) > case.known.max_duration
+    if case.candidate.weight and late and not silent:
         return withdraw(case, verdict, now)
     return hold(case, verdict, now)
 
