@@ -84,6 +84,10 @@ class Api:
         kind = "application/merge-patch+json"
         return self.call("PATCH", f"{path}?fieldManager={manager}", body, kind)
 
+    def put(self, ref: Ref, obj: Object, manager: str = "kubectl-replace") -> Object:
+        """The whole object, as `kubectl replace` sends it."""
+        return self.call("PUT", f"{_path(ref)}?fieldManager={manager}", obj)
+
 
 def _path(ref: Ref) -> str:
     kind, namespace, name = ref
@@ -193,6 +197,11 @@ class Stage:
         obj["spec"] |= spec
         return self.api.apply(obj, manager)
 
+    def declared(self, version: str) -> Object:
+        """The spec of that version as Git has it."""
+        found: Object = manifest(version)["spec"]
+        return found
+
     @property
     def mdep(self) -> Object:
         """The object as it stands on the server now; empty if there is none."""
@@ -223,7 +232,7 @@ class Stage:
         """Who owns the pin, by managedFields."""
         return [
             entry["manager"]
-            for entry in self.mdep["metadata"]["managedFields"]
+            for entry in self.mdep["metadata"].get("managedFields", ())
             if "f:rollback" in entry.get("fieldsV1", {}).get("f:spec", {})
         ]
 
