@@ -206,3 +206,21 @@ async def test_a_step_without_enough_traffic_says_how_long_it_takes() -> None:
     await world.run(exposed("better"), 200.0, "its first step")
     said = [line["why"] for line in world.status["decisions"] if line["what"].startswith("0%")]
     assert "10% of 4/s is 0.4 requests/s: about" in said[0]
+
+
+async def test_pods_are_there_before_the_traffic_that_needs_them() -> None:
+    scale = {"rps": 50, "replicas": {"min": 1, "max": 8}}  # and 200 really come
+    world = await World(scenarios.FIRST).play()
+    change("constraints.scale", scale, lambda w: True).do(world)
+    await world.rest(120.0)
+    edited = scenarios.manifest("better")
+    edited["spec"]["constraints"]["scale"] = scale
+    world.store.apply(edited, scenarios.USER)
+    for weight, pods in ((10, 1), (50, 3), (90, 4)):
+        await world.run(weighs("better", weight), 900.0, f"{weight}%")
+        name = f"fraud-scorer-{world.status['candidate']['short']}"
+        deployment = world.store.objects["Deployment", "risk", name]
+        assert deployment["status"]["readyReplicas"] >= pods
+    await world.run(live("better"), 900.0, "promoted")
+    assert deployment["spec"]["replicas"] >= 4
+    assert not world.monitor.violations
