@@ -75,6 +75,8 @@ class Model:
     def apply(self, version: str, changes: Mapping[str, Any] | None = None) -> str:
         """kubectl apply of examples/VERSION.yaml; `changes` maps paths below spec to values."""
         found = self.manifest(version, changes)
+        if "feasibility" in found["spec"]:  # what its load test sends
+            self.kubectl("-n", self.namespace, "apply", "-f", str(EXAMPLES / "requests.yaml"))
         return self.kubectl("apply", "-f", "-", given=yaml.safe_dump(found)).strip()
 
     def manifest(self, version: str, changes: Mapping[str, Any] | None = None) -> Object:

@@ -109,14 +109,17 @@ class Setting:
             f"helm uninstall merit --namespace {OPERATOR_NAMESPACE}",
         )
 
-    def _values(self) -> dict[str, object]:
-        # By its key, not by `dev`: new code is a new tag, so the pods are replaced.
-        operator = next(
+    def _named(self, image: str) -> str:
+        """The name of an image by its content: new code is a new tag."""
+        return next(
             here
             for name, here in self._images.items()
-            if "/operator:" in name and not name.endswith(":dev")
+            if f"/{image}:" in name and not name.endswith(":dev")
         )
-        repository, _, tag = operator.rpartition(":")
+
+    def _values(self) -> dict[str, object]:
+        # By its key, not by `dev`: new code is a new tag, so the pods are replaced.
+        repository, _, tag = self._named("operator").rpartition(":")
         source = {
             "prometheus": {"url": "http://prometheus.monitoring:9090"},
             "preset": "contour-envoy",
@@ -131,6 +134,7 @@ class Setting:
             "config": {
                 "metrics": {"default": "contour", "sources": {"contour": source}},
                 "alerts": {"alertmanager": {"url": "http://alertmanager.monitoring:9093"}},
+                "images": {"tools": self._named("tools")},
                 "prices": {"default": prices},
                 "judgement": {"scrape": SCRAPE},
                 "tick": {"fast": "5s", "live": "15s"},

@@ -19,7 +19,7 @@ THRESHOLD = 0.5
 SCORE_EDGES = [round(0.1 * n, 1) for n in range(1, 10)]
 
 
-def report(model: versions.Model, stable: versions.Model | None = None) -> merit_report.Report:
+def report(model: versions.Scorer, stable: versions.Scorer | None = None) -> merit_report.Report:
     """Of a version on the holdout, by region too, beside the serving version on the same rows."""
     rows = data.holdout()
     frauds = [row.fraud for row in rows]
@@ -40,8 +40,8 @@ def report(model: versions.Model, stable: versions.Model | None = None) -> merit
     )
 
 
-def _scores(model: versions.Model, rows: Sequence[data.Row]) -> list[float]:
-    return [model.score(row.features) for row in rows]
+def _scores(model: versions.Scorer, rows: Sequence[data.Row]) -> list[float]:
+    return model.scores([row.features for row in rows])
 
 
 def _metrics(scores: Sequence[float], frauds: Sequence[bool]) -> dict[str, Any]:

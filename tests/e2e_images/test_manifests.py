@@ -1,13 +1,16 @@
 """What the demo applies: parsed, and held to what it promises."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from e2e.model import data
+
 PROJECT = Path(__file__).resolve().parents[2]
-VERSIONS = ("good", "better", "inaccurate", "unfair", "failing", "leaking")
+VERSIONS = ("good", "better", "inaccurate", "unfair", "failing", "leaking", "slow")
 FOLDERS = ("dataplane", "traffic", "gitops")
 MANIFESTS = sorted(p for folder in FOLDERS for p in PROJECT.glob(f"e2e/{folder}/*.yaml"))
 
@@ -31,10 +34,11 @@ def test_every_container_is_restricted_and_uses_an_image_that_is_built_here(path
             assert found["securityContext"]["runAsNonRoot"] is True
 
 
-def test_the_examples_differ_in_the_version_and_in_nothing_else() -> None:
+def test_the_examples_differ_in_the_version_and_only_slow_is_put_under_load() -> None:
     objects = []
     for version in VERSIONS:
         found = yaml.safe_load((PROJECT / f"examples/{version}.yaml").read_text())
+        assert ("load" in found["spec"].pop("feasibility", {})) is (version == "slow")
         assert found["spec"].pop("model") == {
             "name": "fraud",
             "version": version,
@@ -42,6 +46,16 @@ def test_the_examples_differ_in_the_version_and_in_nothing_else() -> None:
         }
         objects.append(found)
     assert all(each == objects[0] for each in objects)
+
+
+def test_the_requests_of_the_load_test_are_payments_that_the_model_knows() -> None:
+    bodies = yaml.safe_load((PROJECT / "examples/requests.yaml").read_text())
+    slow = yaml.safe_load((PROJECT / "examples/slow.yaml").read_text())
+    request = slow["spec"]["feasibility"]["load"]["request"]
+    assert request["bodiesFrom"]["configMap"] == bodies["metadata"]["name"]
+    rows = [json.loads(body)["features"] for body in bodies["data"].values()]
+    assert rows == [row.features for row in data.holdout()[: len(rows)]]
+    assert data.NEW_CHANNEL not in {row["channel"] for row in rows}
 
 
 def test_the_latency_limit_is_an_edge_of_the_gateways_histogram() -> None:
