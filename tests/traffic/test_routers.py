@@ -1,0 +1,90 @@
+"""Routers: what is rendered is read back, and a route says nothing that nobody declared."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from merit.api.rollout import Route
+from merit.traffic import ROUTERS
+from merit.traffic.router import Split, Standing
+
+OWNER = {"apiVersion": "merit.dev/v1alpha1", "kind": "ModelDeployment", "name": "m", "uid": "u"}
+GOOD, BETTER = "11111111", "22222222"
+GATEWAY: dict[str, Any] = {"parentRefs": [{"name": "public"}], "hostnames": ["m.example.com"]}
+
+
+def split(weights: dict[str, int], route: dict[str, Any], **more: Any) -> Split:
+    ports = {GOOD: 8080, BETTER: 9090}
+    declared = Route.model_validate(route)
+    return Split("m", "ns", OWNER, declared, weights, GOOD, ports, **more)
+
+
+def rendered(weights: dict[str, int], **gateway: Any) -> dict[str, Any]:
+    return ROUTERS["gateway"].render(split(weights, {"gateway": GATEWAY | gateway}))[0]
+
+
+@given(st.integers(0, 100))
+def test_weights_are_read_back_as_they_were_set(weight: int) -> None:
+    route = rendered({GOOD: 100 - weight, BETTER: weight})
+    read = ROUTERS["gateway"].read(Standing(objects={"HTTPRoute": route}))
+    assert read.weights == {
+        short: share for short, share in ((GOOD, 100 - weight), (BETTER, weight)) if share
+    }
+    for backend in route["spec"]["rules"][0]["backendRefs"]:
+        assert backend["weight"] > 0
+        assert backend["port"] == (8080 if backend["name"].endswith(GOOD) else 9090)
+
+
+def test_every_rule_that_forwards_has_the_same_shares_and_a_redirect_has_none() -> None:
+    rules = [
+        {"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}]},
+        {"matches": [{"path": {"value": "/a"}}], "timeouts": {"request": "3s"}},
+        {"matches": [{"path": {"value": "/b"}}]},
+    ]
+    route = rendered({GOOD: 90, BETTER: 10}, rules=rules)
+    first, second, third = route["spec"]["rules"]
+    assert first == rules[0]
+    assert second["backendRefs"] == third["backendRefs"]
+    assert second["timeouts"] == {"request": "3s"}
+    read = ROUTERS["gateway"].read(Standing(objects={"HTTPRoute": route}))
+    assert read.weights == {GOOD: 90, BETTER: 10}
+
+
+def test_the_route_that_stands_is_kept_in_all_but_its_weights() -> None:
+    standing = rendered({GOOD: 50, BETTER: 50}, hostnames=["old.example.com"])
+    standing["spec"]["rules"][0]["matches"] = [{"path": {"value": "/old"}}]
+    before = copy.deepcopy(standing)
+    moved = ROUTERS["gateway"].render(split({GOOD: 100}, {"gateway": GATEWAY}, standing=standing))[
+        0
+    ]["spec"]
+    assert standing == before
+    assert moved["hostnames"] == ["old.example.com"]
+    assert moved["rules"][0]["matches"] == [{"path": {"value": "/old"}}]
+    assert [b["name"] for b in moved["rules"][0]["backendRefs"]] == [f"m-{GOOD}"]
+
+
+def by_pods(weights: dict[str, int]) -> dict[str, Any]:
+    return ROUTERS["replicas"].render(split(weights, {"replicas": {}}))[0]
+
+
+def test_by_pod_count_the_service_is_before_one_or_before_all_that_serve() -> None:
+    assert by_pods({GOOD: 100})["spec"]["selector"]["merit.dev/revision"] == GOOD
+    both = by_pods({GOOD: 80, BETTER: 20})["spec"]["selector"]
+    assert both == {"merit.dev/name": "m", "merit.dev/role": "serving"}
+
+
+def test_by_pod_count_shares_are_read_from_pods_and_strangers_are_not_overlooked() -> None:
+    router = ROUTERS["replicas"]
+    intended = {GOOD: 80, BETTER: 20}
+    both = {"Service": by_pods(intended)}
+    read = router.read(Standing(both, {GOOD: 4, BETTER: 1}, intended, GOOD))
+    assert (dict(read.weights), read.accepted) == (intended, True)
+    read = router.read(Standing(both, {GOOD: 4, BETTER: 1, "33333333": 5}, intended, GOOD))
+    assert read.weights == {BETTER: 10, "33333333": 50, GOOD: 40}
+    read = router.read(Standing({"Service": by_pods({GOOD: 100})}, {GOOD: 4, BETTER: 1}, intended))
+    assert read.weights == {GOOD: 100}
+    assert not router.read(Standing()).exists
