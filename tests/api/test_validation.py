@@ -39,6 +39,12 @@ def test_every_default_is_in_force_and_shown() -> None:
     assert isinstance(spec, Spec)
     assert effective(spec, source="contour").to_status() == {
         "source": "contour",
+        "evaluation": {
+            "report": "Native",
+            "proof": "PointEstimate",
+            "activeDeadlineSeconds": 3600,
+            "backoffLimit": 1,
+        },
         "steps": [1, 5, 10, 25, 50],
         "approvals": [],
         "confidence": "99%",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from merit.api.directions import direction_of
 from merit.api.evaluation import EvaluationBar
+from merit.evidence.bounds import lower as share_lower
+from merit.policy import estimate
 from merit.policy.bars import Serving, judge
 from merit.policy.estimate import rows_needed
 from merit.policy.finding import MESSAGE, Finding, gate_verdict, shown, words
@@ -237,6 +240,19 @@ def test_the_rows_that_are_said_to_be_needed_would_do() -> None:
         said = report({"recall": share(int(k / n * grown), grown)})
         assert only(bar(min=least, proof="Bound"), said)[0] == "Good"
     assert rows_needed(Value(Decimal("0.8"), n=10, k=8), Decimal("0.8"), 0.05) is None
+
+
+def test_bounds_of_huge_counts_are_quick_and_hardly_differ_from_the_exact_ones() -> None:
+    for k, n in ((1000, 2000), (1000, 10**4), (1000, 10**7), (99_000, 10**5), (10**5, 2 * 10**5)):
+        for alpha in (0.05, 0.05 / 40):
+            near = estimate.lower(Value(Decimal(k) / n, n=n, k=k), alpha)
+            exact = share_lower(k, n, alpha)
+            assert near is not None and exact - 5 / n < near <= exact
+    metrics = {f"s={i}": {"fpr": share(4 * 10**7 + i, 10**8)} for i in range(64)}
+    bars = [bar("fpr", min="0.1", maxSpread="0.1", slices=["s=*"], proof="Bound")] * 32
+    started = time.perf_counter()
+    judge(report(slices=metrics), bars)
+    assert time.perf_counter() - started < 2.0  # 0.1 s on an idle machine
 
 
 def test_the_gate_says_no_if_any_check_does_and_yes_only_if_all_do() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from merit.api.containers import may_scale
+from merit.api.evaluation import Evaluation
 from merit.api.quantity import format_duration, format_share
 from merit.api.spec import Spec
 
@@ -24,6 +26,9 @@ COOLDOWN = 3600.0
 LOAD_DURATION = 60.0
 HEADROOM = 0.2
 PRICES = "default"
+EVALUATION_DEADLINE = 3600  # seconds of one run
+EVALUATION_BACK_OFF = 1  # pods that may fail before a run has failed
+PROOF = "PointEstimate"
 RETRAIN_COOLDOWN = 86400.0
 RETRAINS_PER_WEEK = 3
 
@@ -32,12 +37,14 @@ RETRAINS_PER_WEEK = 3
 class Effective:
     """What is in force, defaults included. Times in seconds, shares as fractions, weights percent.
 
+    `evaluation`: format and file of the report, proof of a bar, deadline and back-off of its Job.
     `explicit_steps`: the user wrote the steps, so none is left out for want of traffic.
     `load_duration`, `headroom`: of the load test; None where none is declared. `prices`: the price
     book; empty where no cost is bounded.
     """
 
     source: str
+    evaluation: Mapping[str, Any]
     steps: tuple[int, ...]
     explicit_steps: bool
     approvals: tuple[int, ...]
@@ -66,6 +73,7 @@ class Effective:
         """For `status.effective`, in the units that users write."""
         shown: dict[str, Any] = {
             "source": self.source,
+            "evaluation": dict(self.evaluation),
             "steps": list(self.steps),
             "approvals": list(self.approvals),
             "confidence": format_share(self.confidence),
@@ -107,6 +115,7 @@ def effective(spec: Spec, *, source: str = "") -> Effective:
     named = spec.feasibility.prices if spec.feasibility else None
     return Effective(
         source=(spec.monitoring.source if spec.monitoring else None) or source,
+        evaluation=_evaluation(spec.evaluation),
         steps=rollout.steps or STEPS,
         explicit_steps=rollout.steps is not None,
         approvals=rollout.approvals or (),
@@ -135,3 +144,13 @@ def effective(spec: Spec, *, source: str = "") -> Effective:
 
 def _or(value: float | None, default: float) -> float:
     return default if value is None else value
+
+
+def _evaluation(it: Evaluation) -> dict[str, Any]:
+    return {
+        "report": it.format,
+        **({"path": it.file} if it.file else {}),
+        **({"proof": PROOF} if any(bar.proof is None for bar in it.bars) else {}),
+        "activeDeadlineSeconds": it.job.get("activeDeadlineSeconds", EVALUATION_DEADLINE),
+        "backoffLimit": it.job.get("backoffLimit", EVALUATION_BACK_OFF),
+    }

@@ -5,13 +5,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from merit.api.defaults import EVALUATION_BACK_OFF, EVALUATION_DEADLINE
 from merit.api.names import LABEL_CANDIDATE, LABEL_STAGE
 from merit.api.spec import Spec
 from merit.children.report_container import read_by_merit
 from merit.children.workload import Object, labels, metadata
-
-DEADLINE = 3600
-BACK_OFF_LIMIT = 1
 
 
 def evaluation_job(
@@ -33,8 +31,8 @@ def evaluation_job(
     """
     body = copy.deepcopy(dict(spec.evaluation.job))
     body.pop("ttlSecondsAfterFinished", None)  # the report is read before anything deletes it
-    body.setdefault("activeDeadlineSeconds", DEADLINE)
-    body.setdefault("backoffLimit", BACK_OFF_LIMIT)
+    body.setdefault("activeDeadlineSeconds", EVALUATION_DEADLINE)
+    body.setdefault("backoffLimit", EVALUATION_BACK_OFF)
     template = body.get("template") or {}
     meta = dict(template.get("metadata") or {})
     meta["labels"] = dict(meta.get("labels") or {}) | labels(name)

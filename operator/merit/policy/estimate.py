@@ -9,18 +9,27 @@ from statistics import NormalDist
 
 from merit.evidence.bounds import lower as share_lower
 from merit.evidence.bounds import surely_above, surely_within
-from merit.evidence.bounds import upper as share_upper
 from merit.policy.report import Value
 
 MOST_ROWS = 1e12
-# The same counts are looked at for the verdict, for its words and for several bars.
-_lower = lru_cache(maxsize=1024)(share_lower)
-_upper = lru_cache(maxsize=1024)(share_upper)
+MANY = 1000  # successes and failures from which on the score bound does
 
 
 def z_of(alpha: float) -> float:
     """The normal's (1 - alpha) quantile: 1.645 for 5 %."""
     return NormalDist().inv_cdf(1 - alpha)
+
+
+# The same counts are looked at for the verdict, for its words and for several bars.
+@lru_cache(maxsize=4096)
+def _lower(k: int, n: int, alpha: float) -> float:
+    """Of a share. A report may hold hundreds of huge counts, and the operator's loop waits."""
+    if min(k, n - k) < MANY:
+        return share_lower(k, n, alpha)
+    # Wilson's bound with continuity correction; with two successes less never above the exact.
+    p, z = (k - 2) / n, z_of(alpha)
+    root = math.sqrt(z * z - 2 - 1 / n + 4 * p * (n * (1 - p) + 1))
+    return max(0.0, (2 * n * p + z * z - 1 - z * root) / (2 * (n + z * z)))
 
 
 def lower(value: Value, alpha: float) -> float | None:
@@ -38,7 +47,7 @@ def lower(value: Value, alpha: float) -> float | None:
 def upper(value: Value, alpha: float) -> float | None:
     """The truth is at most this, with confidence 1 - alpha; None if nothing tells."""
     if value.k is not None and value.n is not None:
-        return _upper(value.k, value.n, alpha)
+        return 1.0 - _lower(value.n - value.k, value.n, alpha)
     if value.se is not None:
         return float(value.v) + z_of(alpha) * float(value.se)
     return None
