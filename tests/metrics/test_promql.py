@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from merit.metrics.distributions import _FOLD
 from merit.metrics.inspection import arm_selector
 from merit.metrics.polling import DIGITS
-from merit.metrics.preset import load_preset, read_preset, preset_names
+from merit.metrics.preset import load_preset, preset_names, read_preset
 from merit.metrics.promql import joined, matcher, quoted
 from tests.metrics.real import RealPrometheus
 
