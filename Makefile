@@ -63,6 +63,13 @@ cluster-status: $(READY) ## What of it runs
 cluster-kubectl: $(READY) ## kubectl on it: make cluster-kubectl ARGS="get pods -A"
 	@$(PY) -m e2e.cluster kubectl $(ARGS)
 
+.PHONY: bench
+RUNS ?= 1000
+bench: $(READY) ## The guarantee at length, beside other tools' rules, and what a decision costs (RUNS=1000: hours)
+	@PYTHONPATH=operator:. $(PY) -m bench.speed
+	@PYTHONPATH=operator:. $(PY) -m bench.guarantee --runs $(RUNS) --jobs $$(nproc)
+	@PYTHONPATH=operator:. $(PY) -m bench.peers --runs $(RUNS)
+
 .PHONY: images crd lock clean
 images: $(READY) ## All images as OCI archives; prints reference and file of each
 	@$(PY) -m e2e.images build
