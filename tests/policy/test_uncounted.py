@@ -281,6 +281,15 @@ def test_other_edges_than_the_baselines_are_no_data():
     assert signal.verdict == "NoData" and "edges" in signal.value
 
 
+def test_a_baseline_that_cannot_be_read_is_no_data():
+    seen = after(seen_at(drifting(), NOW, tuple(2000.0 for _ in EDGES)))
+    (state,) = seen.status.drift
+    for histogram in ({}, {"edges": [0.5], "counts": "x"}, {"edges": ["a", "b"], "counts": "1"}):
+        broken = state.model_copy(update={"histogram": histogram})
+        status = seen.status.model_copy(update={"drift": (broken,)})
+        assert told(replace(seen, status=status), "drift/score").verdict == "NoData", histogram
+
+
 def test_a_promotion_begins_anew_and_a_restart_does_not():
     seen = after(seen_at(drifting(), NOW, tuple(2000.0 for _ in EDGES)))
     again = Status.model_validate(seen.status.to_dict())

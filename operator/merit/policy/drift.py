@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 
 from merit.api.defaults import effective
 from merit.api.monitoring import Drift
 from merit.api.spec import Spec
 from merit.api.status import DriftState, Signal, Status
 from merit.evidence.baseline import SAMPLES
-from merit.evidence.bins import restored
+from merit.evidence.bins import Histogram, restored
 from merit.evidence.counts import NoSample
 from merit.evidence.drift import (
     CURRENT_FLOOR,
@@ -129,14 +130,25 @@ def _against_baseline(
 
 def _judged(drift: Drift, found: Distribution, state: DriftState) -> tuple[float, Found]:
     """The shortest window with enough samples, else the longest, and its answer."""
-    reference = restored(state.histogram)
-    sensitivity = drift.sensitivity or DEFAULT
+    edges, counts = tuple(state.histogram.get("edges", ())), str(state.histogram.get("counts"))
     window, answer = 0.0, Found("NoData", "TooFewSamples", "no samples")
     for window in sorted(found.windows):
-        answer = judge(found.windows[window], reference, sensitivity)
+        answer = _compared(found.windows[window], edges, counts, drift.sensitivity or DEFAULT)
         if answer.kind != "NoData" or answer.reason == "EdgesChanged":
             break
     return window, answer
+
+
+@lru_cache(maxsize=4096)
+def _compared(
+    current: Histogram, edges: tuple[float | str, ...], counts: str, sensitivity: Sensitivity
+) -> Found:
+    """As `judge`, once for each new reading rather than in every pass."""
+    try:
+        reference = restored({"edges": edges, "counts": counts})
+    except (ValueError, TypeError):
+        return Found("NoData", "EdgesChanged", "the baseline on record cannot be read")
+    return judge(current, reference, sensitivity)
 
 
 def _against_stable(drift: Drift, seen: Observed, spec: Spec) -> Signal:
