@@ -17,6 +17,7 @@ from merit.policy.decision import Note, Retrain
 from merit.policy.observed import JobRun, Observed
 from merit.policy.remember import decided
 from merit.policy.responses import effects
+from merit.policy.signals import breach
 from merit.policy.times import age, seconds, stamp
 
 WEEK = 7 * 86400.0
@@ -111,7 +112,7 @@ def _begin(seen: Observed, status: Status, signal: Signal, now: float) -> Step:
         run=number,
         job=name,
         signal=signal.name,
-        why=f"{signal.name} {signal.value} against a bar of {signal.bar} (n={signal.n:,})",
+        why=breach(signal),
         since=stable.promoted_at,
         until=at,
         at=at,
