@@ -394,8 +394,14 @@ WRONG = [
     Wrong(
         "a rollback for the cost",
         put("spec.failureModes", [{"name": "dear", "signal": "cost", "response": "Rollback"}]),
-        "spec.failureModes[0].response",
+        "spec.failureModes[0]",
         "Alert",
+    ),
+    Wrong(
+        "a training for the latency",
+        put("spec.failureModes.0.response", "Retrain"),
+        "spec.failureModes[0]",
+        "Rollback",
     ),
     Wrong("an empty goal", put("spec.goal.objective", " "), "spec.goal.objective", "line"),
     Wrong("two lines of goal", put("spec.goal.objective", "a\nb"), "spec.goal.objective", "line"),
@@ -469,8 +475,8 @@ WRONG = [
     ),
     Wrong(
         "a response that has nothing to run",
-        put("spec.failureModes.0.response", "Retrain"),
-        "spec.failureModes[0].response",
+        put("spec.failureModes.1.response", "Retrain"),
+        "spec.failureModes",
         "retrain: {cronJob",
     ),
     Wrong("nothing to train with", put("spec.retrain", {"cooldown": "1h"}), "spec.retrain", "one"),

@@ -39,6 +39,12 @@ RULES: tuple[tuple[str, str, str], ...] = (
         "Rollback cannot bring the cost down, which is the price of the replicas: use Alert or "
         "Hold",
     ),
+    (
+        "failureModes[]",
+        "self.response != 'Retrain' || !(self.signal == 'cost' || self.signal == 'latency'"
+        " || self.signal.startsWith('latency/'))",
+        "Retrain makes no server faster or cheaper: use Rollback (for latency), Alert or Hold",
+    ),
     ("goal.kpi", _BAR, "set min or max"),
     ("goal.kpi", _ORDERED, "set min to at most max"),
     ("monitoring.signals[]", _BAR, "set min or max"),

@@ -56,6 +56,12 @@ def _sensible(spec: Spec, mode: FailureMode, index: int) -> None:
             "use Alert or Hold",
             f"failureModes[{index}].response",
         )
+    if mode.response == "Retrain" and mode.signal.partition("/")[0] in ("latency", "cost"):
+        raise Refused(
+            f"makes no server faster or cheaper: {mode.signal} is not learnt from data",
+            "use Rollback, Alert or Hold" if mode.signal != "cost" else "use Alert or Hold",
+            f"failureModes[{index}].response",
+        )
     drifts = (spec.monitoring.drift if spec.monitoring else None) or ()
     features = {f"drift/{drift.name}" for drift in drifts if drift.of == "Features"}
     if mode.response == "Rollback" and mode.signal in features:
