@@ -28,23 +28,28 @@ def build(
     cluster: Cluster, cache: Cache, recorder: Recorder, config: Config, calls: Calls
 ) -> Works:
     """What an operator with this configuration does its work with."""
-    metrics = config.metrics
-    views: dict[str, View] = {}
-    for name, each in metrics.sources.items():
-        views |= _views(name, each, config, calls)
-    sources = Sources(
-        views,
-        default=metrics.default,
-        fast=config.tick.fast,
-        live=config.tick.live,
-        drift=config.drift.every,
-    )
+    sources = sources_of(config, calls)
     outbox = _outbox(config)
     witness = Witness(outbox)
     reconciler = Reconciler(cluster, cache, sources, config, recorder, time.time, witness)
     sources.exposed = reconciler.exposed
     sources.empty = lambda: not cache.keys()
     return Works(reconciler=reconciler, fleet=sources, witness=witness, outbox=outbox)
+
+
+def sources_of(config: Config, calls: Calls) -> Sources:
+    """The metrics sources of this configuration; their queries are counted in `calls`."""
+    metrics = config.metrics
+    views: dict[str, View] = {}
+    for name, each in metrics.sources.items():
+        views |= _views(name, each, config, calls)
+    return Sources(
+        views,
+        default=metrics.default,
+        fast=config.tick.fast,
+        live=config.tick.live,
+        drift=config.drift.every,
+    )
 
 
 def _outbox(config: Config) -> Outbox | None:
