@@ -201,6 +201,19 @@ def test_a_token_needs_the_verb_operate_and_may_be_removed_without(
     assert not refused(guarded, "oncall", with_token(verb, "1", scorer(f"{name}-new")), "create")
 
 
+def test_a_bypass_needs_the_verb_operate_and_may_be_removed_without(guarded: ControlPlane) -> None:
+    bypass = {"stages": ["Evaluation"], "reason": "INC-4711", "expires": "2099-01-01T00:00:00Z"}
+    assert not refused(guarded, "deployer", scorer("bypassed"), "create")
+    patch = {"spec": {"bypass": bypass}}
+    assert "spec.bypass skips a gate" in patched(guarded, "deployer", "bypassed", patch)
+    assert not patched(guarded, "oncall", "bypassed", patch)
+    longer = {"spec": {"bypass": bypass | {"expires": "2099-02-01T00:00:00Z"}}}
+    assert patched(guarded, "deployer", "bypassed", longer)
+    assert not patched(guarded, "deployer", "bypassed", {"spec": {"paused": True}})
+    assert not patched(guarded, "deployer", "bypassed", {"spec": {"bypass": None}})
+    assert refused(guarded, "deployer", scorer("bypassed-too", "spec.bypass", bypass), "create")
+
+
 def test_who_may_not_make_what_the_operator_makes_may_not_declare_it(
     guarded: ControlPlane,
 ) -> None:
