@@ -16,6 +16,7 @@ from merit.policy.observed import Observed
 from merit.policy.outcome import all_to_stable, promote, returned
 from merit.policy.raising import next_approval
 from merit.policy.remember import decided, dropped, predecessor, reject, rejection, told
+from merit.policy.routes import by_pods
 from merit.policy.runs import again
 from merit.policy.tokens import Token, acknowledged, fresh, ignored
 from merit.policy.verdict import Verdict
@@ -168,6 +169,9 @@ def promote_now(seen: Observed, now: float) -> Decision | None:
         return ignored(
             seen, token, f"{candidate.short} has no traffic yet to be promoted from", now
         )
+    if by_pods(seen) and candidate.weight < case.ladder[-1]:
+        why = "with route.replicas its pods are its share, so it can be promoted from its last step"
+        return ignored(seen, token, why, now)
     if isinstance(seen.spec, Spec) and seen.spec.paused:
         return None  # spec.paused holds it; the token waits
     if case.arm.ready < pods_needed(case, 100):
