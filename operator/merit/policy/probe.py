@@ -7,6 +7,7 @@ endpoints are read afresh. Nothing is rejected by it alone, and either end is al
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 
 from merit.api.status import Revision, Status, Verifying
@@ -140,7 +141,8 @@ def _analysis(seen: Observed, live: Live, probe: Verifying) -> Analysis:
     )
     declared = bars(live.accepted.spec)
     if probe.analysis:
-        return Analysis.restore(probe.analysis, declared, terms)
+        with suppress(ValueError):  # of another version of Merit: it begins anew
+            return Analysis.restore(probe.analysis, declared, terms)
     return Analysis.fresh(declared, terms)
 
 
