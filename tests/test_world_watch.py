@@ -90,3 +90,15 @@ async def test_a_disturbed_write_of_a_comparison_changes_nothing_of_the_outcome(
         if moment.startswith("before"):
             world.server.faults = Faults(**{fault: frozenset({world.server.writes + 1})})
             await ends_as(expected, f"{fault} at {moment}", world)
+
+
+async def test_a_status_lost_in_a_comparison_ends_it_and_what_is_live_has_it_all_again() -> None:
+    script = (*watching.COLD, watching.turn("better", watching.BAD, exposed("good")))
+    world = await World(script).play()
+    world.traffic.turn("better", 0.0)
+    ref = ("ModelDeployment", *world.key)
+    world.store.patch(ref, {"status": dict.fromkeys(world.status)}, "restore", "status")
+    await world.run(lambda w: w.weights == {"better": 100}, 60.0, "all of it is back")
+    await world.rest(300.0)
+    assert scenarios.live("better")(world)
+    assert not world.monitor.violations
