@@ -15,6 +15,7 @@ from merit.policy.routes import by_pods
 from merit.policy.times import age, stamp
 from merit.policy.verdict import Verdict
 
+SETTLING = 10.0  # seconds in which a gateway takes a route, and nothing is worth saying
 ROUTE_PATIENCE = 300.0  # seconds that a gateway has to take a route
 
 
@@ -60,6 +61,8 @@ def not_accepted(case: Case, verdict: Verdict, now: float) -> Decision:
     since = case.candidate.since
     if shifted is not None and shifted.status != "True":
         since = max(since, shifted.last_transition_time)
+    if age(since, now) < SETTLING:
+        return Decision(case.status, again=case.seen.tuning.tick)
     if age(since, now) < ROUTE_PATIENCE:
         return hold(case, verdict, now)
     return withdraw(case, Verdict("NoData", verdict.reason, verdict.message), now)
