@@ -65,11 +65,16 @@ def test_a_breach_is_as_grave_as_its_declared_response(response: str, severity: 
     assert found.get("MeritBreached", {}).get("severity", "") == severity
 
 
-def test_nothing_to_go_back_to_pages() -> None:
-    alarm = Alarm(signal="errors", reason="ErrorsBreached", message="m", at=AGO, why="none")
-    trusted = (condition("Trusted", "False", "NoHealthyRevision"),)
-    found = told(observed(), alarm=alarm, conditions=trusted)
+def test_nothing_to_go_back_to_pages_and_the_breach_itself_does_not_page_again() -> None:
+    alarm = Alarm(
+        signal="errors", reason="ErrorsBreached", message="m", at=AGO, held="NoHealthyRevision"
+    )
+    bad = (Signal(name="errors", value="3%", bar="1%", n=900, verdict="Bad"),)
+    found = told(observed(), alarm=alarm, signals=bad)
+    assert set(found) == {"MeritNoHealthyRevision"}
     assert found["MeritNoHealthyRevision"]["severity"] == "critical"
+    other = alarm.model_copy(update={"held": "Cooldown"})
+    assert set(told(observed(), alarm=other, signals=bad)) == {"MeritBreached"}
 
 
 def test_a_restored_gate_is_told_for_an_hour() -> None:

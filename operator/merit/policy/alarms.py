@@ -41,6 +41,7 @@ from merit.policy.times import age, seconds
 
 LONGEST = 1024  # characters of an annotation
 
+NOWHERE = "NoHealthyRevision"
 BLOCKED_AFTER = 30.0  # seconds within which a rollback moves traffic when all is well
 LOST_AFTER = 300.0  # seconds without metrics that are worth waking somebody
 FAILED_FOR = 3600.0  # seconds for which a failed training is told of, if its cause is gone
@@ -96,11 +97,10 @@ def _rejected(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
 
 
 def _no_healthy_revision(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
-    for condition in status.conditions:
-        if condition.reason == "NoHealthyRevision":
-            since = condition.last_transition_time
-            yield _Found(NO_HEALTHY_REVISION, condition.reason, condition.message, since)
-            return
+    alarm = status.alarm
+    if alarm is not None and alarm.held == NOWHERE:
+        said = f"{alarm.message}; {alarm.why}"
+        yield _Found(NO_HEALTHY_REVISION, NOWHERE, said, alarm.at, more={"signal": alarm.signal})
 
 
 def _fleet_incident(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
@@ -114,7 +114,7 @@ def _fleet_incident(seen: Observed, status: Status, now: float) -> Iterator[_Fou
 def _pods_end(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
     """Pods of what serves end again and again, and nothing is rolled back for it."""
     alarm = status.alarm
-    if alarm is not None and alarm.signal == "pods":
+    if alarm is not None and alarm.signal == "pods" and alarm.held != NOWHERE:
         said = f"{alarm.message}; {alarm.why}" if alarm.why else alarm.message
         more = {"signal": alarm.signal, "who": "live"}
         yield _Found(BREACHED, alarm.reason, said, alarm.at, severity="critical", more=more)
@@ -129,6 +129,8 @@ def _breached_live(seen: Observed, status: Status, now: float) -> Iterator[_Foun
         if signal.verdict == "Bad" and accepted is not None:
             said = breach(signal)
             if status.alarm is not None and status.alarm.signal == signal.name:
+                if status.alarm.held == NOWHERE:
+                    continue  # told as such: one incident pages once
                 said += f"; {status.alarm.why}" if status.alarm.why else "; it is being verified"
             yield from _breach(accepted.spec, signal.name, "live", "Breached", said, since)
 
