@@ -103,3 +103,45 @@ async def test_a_new_operator_knows_who_is_older_before_it_decides_anything() ->
     await again.rest(120.0)
     assert not routed(again)
     assert again.weights == {"good": 100}
+
+
+def theirs(name: str) -> dict[str, Any]:
+    """A route that was there before anybody thought of Merit."""
+    gateway = manifest("good")["spec"]["rollout"]["route"]["gateway"]
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": name, "namespace": "risk"},
+        "spec": {
+            "parentRefs": gateway["parentRefs"],
+            "hostnames": gateway["hostnames"],
+            "rules": [{"backendRefs": [{"name": "before", "port": 8080}]}],
+        },
+    }
+
+
+async def test_a_running_service_moves_with_both_routes_side_by_side() -> None:
+    world = World(scenarios.FIRST)
+    world.store.create(theirs("before"), "helm")
+    before = world.store.objects["HTTPRoute", "risk", "before"]["spec"]
+    await world.play()
+    assert world.store.objects["HTTPRoute", "risk", "before"]["spec"] == before
+    assert world.weights == {"good": 100}  # Merit's route stands ready; the gateway has the older
+    world.store.delete(("HTTPRoute", "risk", "before"), "helm")
+    writes = world.server.writes
+    await world.rest(60.0)
+    assert ("HTTPRoute", *world.key) in world.store.objects
+    assert not [ref for verb, ref in world.server.log[writes:] if ref[0] == "HTTPRoute"]
+
+
+async def test_a_route_of_the_same_name_is_never_adopted_and_tried_again_but_now_and_then() -> None:
+    world = World(())
+    world.store.create(theirs("fraud-scorer"), "helm")
+    world.store.apply(manifest("good"), USER)
+    await world.rest(60.0)
+    assert "belongs to somebody else" in world.status["summary"]
+    writes = world.server.writes
+    await world.rest(300.0)
+    assert world.server.writes - writes <= 30
+    world.store.delete(("HTTPRoute", "risk", "fraud-scorer"), "helm")
+    await world.run(scenarios.live("good"), 300.0, "the name is free")

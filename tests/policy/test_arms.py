@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 
 from merit.api.hashing import identify
 from merit.api.spec import Spec
-from merit.api.status import Leaving, Status
+from merit.api.status import Candidate, Leaving, Revision, Status
 from merit.api.validation import parse_spec
 from merit.policy.arms import stays
-from merit.policy.observed import Observed
+from merit.policy.converge import converge
+from merit.policy.decision import SetTraffic
+from merit.policy.observed import Arm, Observed, Route
 from merit.policy.times import stamp
 from tests.world.manifests import manifest
 
@@ -58,3 +61,27 @@ def test_by_pod_count_it_goes_at_once() -> None:
 def test_a_predecessor_that_is_kept_stays_though_nothing_is_sent_to_it(route: str) -> None:
     assert stays(seen(idle=True, route=route), leaving(600.0, kept=True, keep=3600.0), NOW)
     assert not stays(seen(idle=True, route=route), leaving(3601.0, kept=True, keep=3600.0), NOW)
+
+
+def sharing(**more: int) -> Observed:
+    """A candidate shall have its first share; `more` pods of others serve, too."""
+    view = seen(idle=False, route="replicas")
+    revision = {"revision": "h1:0", "policy": "0", "version": "1"}
+    stable = Revision(short="11111111", **revision)
+    candidate = Candidate(
+        short="22222222", stage="Rollout", weight=20, since=stamp(NOW), **revision
+    )
+    status = view.status.model_copy(update={"stable": stable, "candidate": candidate})
+    pods = {"11111111": 4, "22222222": 1, **more}
+    return replace(
+        view,
+        status=status,
+        arms={s: Arm(s, exists=True, in_sync=True, desired=n, ready=n) for s, n in pods.items()},
+        route=Route(exists=True, accepted=True, weights={"11111111": 100}),
+    )
+
+
+def test_by_pod_count_nobody_is_reached_along_with_a_candidate_who_shall_not_be() -> None:
+    alone, beside = sharing(), sharing(**{"33333333": 1})
+    assert any(isinstance(a, SetTraffic) for a in converge(alone, alone.status, NOW))
+    assert not any(isinstance(a, SetTraffic) for a in converge(beside, beside.status, NOW))

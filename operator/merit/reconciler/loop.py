@@ -166,8 +166,11 @@ class Reconciler:
                 again = min(again or SOON, SOON)
                 break
             except Foreign as foreign:
-                memory.conflict = (seen.generation, str(foreign), now)
-                return AT_ONCE  # the next pass says so; a status in between would only flap
+                said, memory.conflict = memory.conflict, (seen.generation, str(foreign), now)
+                if said is None:
+                    return AT_ONCE  # the next pass says so; a status in between would only flap
+                again = TRY_AGAIN
+                break
             except ApiError as error:
                 if not isinstance(action, SetTraffic) or isinstance(error, (Conflict, NotFound)):
                     raise
