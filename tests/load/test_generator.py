@@ -6,15 +6,17 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from e2e.cluster.build import binary
-from merit.evidence.load import Bar, Plan, Stage, bad_of, edges, held
+from merit.evidence.load import SENT, Bar, Plan, Stage, bad_of, edges, held
 from merit.evidence.load_order import Order
 from merit.load import vegeta
+from merit.load.__main__ import settle
 from merit.load.fold import fold
 from merit.policy.load_report import LoadReport, parse_load
 from tests.load.server import Server, fixed, queueing, serving, shedding, stalling
@@ -45,6 +47,11 @@ def measured(asked: Order, seconds: float, bodies: tuple[bytes, ...] = ()) -> St
     return fold(results, rps=rate, s=seconds, due=due, le=asked.plan.le, throttled=0.0)
 
 
+def all_sent(stage: Stage) -> bool:
+    """As far as a busy machine lets a generator: the gate asks for no more."""
+    return stage.sent >= SENT * stage.due
+
+
 def slower(stage: Stage, asked: Order, limit: float) -> float:
     return bad_of(stage, asked.plan.le, Bar("latency.p99", 0.01, limit)) / stage.sent
 
@@ -53,7 +60,7 @@ def test_a_fixed_delay_is_seen_as_it_is() -> None:
     with serving(fixed(0.06)) as server:
         asked = order(server)
         stage = measured(asked, 2.0)
-    assert stage.sent == stage.due == 200
+    assert stage.due == 200 and all_sent(stage)
     assert slower(stage, asked, 50.0) == 1.0
     assert slower(stage, asked, 500.0) < 0.1  # a busy machine may be late, not that late
 
@@ -72,7 +79,7 @@ def test_a_stall_of_two_seconds_shows_in_p99() -> None:
         asked = order(server)
         stage = measured(asked, 4.0)
     # Sent on, as planned, while the server stood still: a closed loop would show one slow request.
-    assert stage.sent == 400
+    assert stage.due == 400 and all_sent(stage)
     assert 0.2 <= slower(stage, asked, 1000.0) <= 0.5
     assert held(stage, asked.plan.le, asked.plan.bars) == "Bad"
 
@@ -89,34 +96,43 @@ def test_nobody_listens_so_every_request_failed() -> None:
     with serving(fixed(0.0)) as server:
         asked = order(server)
     stage = measured(asked, 0.5)
-    assert (stage.sent, stage.failed) == (50, 50)
+    assert stage.failed == stage.sent >= 47
 
 
 @pytest.mark.parametrize(
     ("code", "failed", "refused"),
-    [(204, 0, 0), (302, 0, 0), (404, 0, 40), (429, 40, 0), (503, 40, 0)],
+    [
+        (204, False, False),
+        (302, False, False),
+        (404, False, True),
+        (429, True, False),
+        (503, True, False),
+    ],
 )
-def test_answers_are_told_apart(code: int, failed: int, refused: int) -> None:
+def test_answers_are_told_apart(code: int, failed: bool, refused: bool) -> None:
     with serving(fixed(0.0, code)) as server:
         stage = measured(order(server), 0.4)
-    assert (stage.sent, stage.failed, stage.refused) == (40, failed, refused)
+    assert stage.sent >= 38
+    assert (stage.failed, stage.refused) == (stage.sent * failed, stage.sent * refused)
 
 
 def test_bodies_go_in_turn_to_every_pod_over_few_connections() -> None:
     bodies = (b"one", b"two", b"three")
     with serving(fixed(0.0)) as a, serving(fixed(0.0)) as b:
         stage = measured(order(a, b), 1.2, bodies)
-    assert stage.sent == 120
+    assert all_sent(stage)
+    assert abs(a.seen - b.seen) <= 1
     for server in (a, b):
-        assert server.bodies == dict.fromkeys(bodies, 20)
-        assert server.headers == {"yes": 60}
-        assert server.connections <= 30
+        assert server.bodies.keys() == set(bodies)
+        assert max(server.bodies.values()) - min(server.bodies.values()) <= 1
+        assert server.headers == {"yes": server.seen}
+        assert server.connections <= 40
 
 
 def test_a_rate_with_a_fraction_is_kept() -> None:
     with serving(fixed(0.0)) as server:
         stage = measured(order(server, rate=31.25), 2.0)
-    assert stage.sent == stage.due == 62
+    assert stage.due == 62 and all_sent(stage)
 
 
 def test_the_container_halves_until_it_holds_and_its_report_is_one(tmp_path: Path) -> None:
@@ -133,6 +149,20 @@ def test_the_container_halves_until_it_holds_and_its_report_is_one(tmp_path: Pat
     rates = [stage.rps for stage in report.stages]
     assert rates == [400.0, 200.0, 100.0]
     assert server.bodies.keys() == {b"{}"}
+
+
+def test_a_stage_begins_when_the_pods_have_worked_off_what_the_last_one_left() -> None:
+    busy = time.monotonic() + 2.5
+
+    def answer(_: int) -> int:
+        time.sleep(0.6 if time.monotonic() < busy else 0.0)
+        return 200
+
+    with serving(answer) as server:
+        asked = order(server, limit=400.0)
+        settle(asked, "".join(vegeta.targets(asked, ())))
+    assert time.monotonic() >= busy
+    assert server.seen <= 6
 
 
 def test_without_vegeta_there_is_a_sentence_and_exit_code_one(

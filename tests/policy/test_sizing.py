@@ -103,10 +103,10 @@ def failing(rps: float) -> Stage:
 
 
 def test_a_saturated_generator_is_no_verdict_on_the_model() -> None:
-    late = replace(stage(124, 6000), lag99=6.1)
+    late = replace(stage(124, 0, between=6000), lag99=40.0)
     verdict = unsure(EXAMPLE, LoadReport(2, (120.0, 183.0), (late,)))
     assert verdict and (verdict.kind, verdict.reason) == ("NoData", "GeneratorSaturated")
-    throttled = replace(stage(124, 6000), throttled=0.2)
+    throttled = replace(stage(124, 0, between=6000), throttled=0.2)
     verdict = unsure(EXAMPLE, LoadReport(2, (120.0, 183.0), (throttled,)))
     assert verdict and "throttled in 20%" in verdict.message
     few = replace(stage(124, 0), due=7000)
@@ -117,6 +117,20 @@ def test_a_saturated_generator_is_no_verdict_on_the_model() -> None:
 def test_what_holds_though_the_generator_was_late_holds_all_the_more() -> None:
     late = replace(stage(124, 0), lag99=6.1, throttled=0.2)
     assert unsure(EXAMPLE, LoadReport(2, (120.0, 183.0), (late,))) is None
+
+
+def test_what_is_bad_by_far_more_than_the_generator_was_late_is_bad() -> None:
+    late = replace(stage(124, 6000), lag99=30.0)  # all above 183 ms, where 180 would be excused
+    report = LoadReport(2, (120.0, 180.0, 183.0), (replace(late, n=(0, 0, 0, 6000)),))
+    assert unsure(replace(EXAMPLE, per_hour=Decimal(1)), report) is None
+    later = replace(report.stages[0], lag99=40.0)  # up to 200 ms would be: no edge tells
+    verdict = unsure(EXAMPLE, replace(report, stages=(later,)))
+    assert verdict and verdict.reason == "GeneratorSaturated"
+    failing = replace(stage(124, 0, failed=3000), lag99=40.0)
+    assert (
+        unsure(replace(EXAMPLE, per_hour=Decimal(1)), LoadReport(2, (120.0, 183.0), (failing,)))
+        is None
+    )
 
 
 def test_a_request_that_the_server_refuses_measures_nothing() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from merit.api.names import LABEL_CANDIDATE, LABEL_NAME, LABEL_REVISION, LABEL_STAGE, arm_name
 from merit.children.workload import Object, labels, metadata
-from merit.evidence.load import BUDGET, HALVINGS
+from merit.evidence.load import BUDGET, HALVINGS, REST
 from merit.evidence.load_order import Order
 
 SPARE = 180  # seconds for starting and for the last answers
@@ -37,7 +37,7 @@ def load_job(
         "MERIT_LOAD_PLAN": order.dump(),
     }
     marks = labels(name) | {LABEL_STAGE: "feasibility", LABEL_CANDIDATE: short}
-    late = order.plan.timeout * 2 * (HALVINGS + 1)
+    late = (order.plan.timeout + REST) * 2 * (HALVINGS + 1)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

@@ -19,10 +19,12 @@ HALVINGS = 4  # R/16 is the slowest stage
 BUDGET = 600.0  # seconds that all stages may take together
 LEAST = 500  # requests of a stage at least, for a bar of 1 %: 299 clean ones just prove it
 WARMUP = 30.0  # seconds at a quarter of the rate at most, not counted
+REST = 60.0  # seconds at most, between two stages, in which the pods work off what is left
 SPARE = LEAST / 299  # so that a few slow requests do not make every stage undecided
 LAG = 0.05  # of the strictest limit: a generator later than that measures itself
 SENT = 0.95  # of what was due, at least
 REFUSED = 0.01  # answers like 400 or 404 that are still no reason to doubt the request's body
+PERIOD = 100.0  # ms: the kernel's scheduling period, in which a container may be held back
 THROTTLED = 0.05  # of the generator's scheduling periods
 
 
@@ -116,11 +118,13 @@ def ailing(stage: Stage, le: Sequence[float], bars: Sequence[Bar]) -> tuple[str,
     """Why this stage says nothing about the model: a reason and a sentence, or two empty words.
 
     A late or throttled generator makes the server look slower than it is. So it matters only where
-    the stage does not hold; one that holds in spite of it is proof all the more.
+    that could have decided: what holds in spite of it holds all the more, and what breaks a bar by
+    far more than the generator was late breaks it. A server that takes all of a node's CPU makes
+    every neighbour late, and is to be told so.
     """
     if stage.sent < SENT * stage.due:
         why = f"it sent {stage.sent:,} of {stage.due:,} requests that were due"
-    elif held(stage, le, bars) != "Good":
+    elif held(stage, le, bars) != "Good" and not _bad_beyond_lag(stage, le, bars):
         why = _late(stage, bars)
     else:
         why = ""
@@ -130,6 +134,24 @@ def ailing(stage: Stage, le: Sequence[float], bars: Sequence[Bar]) -> tuple[str,
         share = f"{stage.refused:,} of {stage.sent:,}"
         return "BadRequest", f"the server refuses the request: {share} answers are 4xx"
     return "", ""
+
+
+def _bad_beyond_lag(stage: Stage, le: Sequence[float], bars: Sequence[Bar]) -> bool:
+    """Whether a bar is broken even if every request is excused as far as the generator was late.
+
+    Twice its lag, as it may have read as late as it sent, and the 1 % of requests beyond p99.
+    """
+    excuse = 2 * stage.lag99 + (PERIOD if stage.throttled > THROTTLED else 0.0)
+    beyond = math.ceil(stage.sent / 100)
+    for bar in bars:
+        if bar.limit is None:
+            bad = stage.failed
+        else:
+            within = sum(1 for edge in le if edge < bar.limit + excuse) + 1
+            bad = max(stage.failed, sum(stage.n[within:])) - beyond
+        if bad > 0 and surely_above(bad, stage.sent, bar.allowed):
+            return True
+    return False
 
 
 def _late(stage: Stage, bars: Sequence[Bar]) -> str:

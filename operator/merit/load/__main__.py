@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from merit.evidence.load import Stage, next_stage
+from merit.evidence.load import REST, Stage, next_stage
 from merit.evidence.load_order import Order, load_order
 from merit.load import vegeta
-from merit.load.fold import fold
+from merit.load.fold import NS, failed, fold
 from merit.load.report import encode
 from merit.load.throttle import throttling
 
@@ -59,6 +60,8 @@ def run(order: Order, bodies: Path, *, say: Callable[[str], None]) -> list[Stage
     stages: list[Stage] = []
     while (following := next_stage(plan, stages)) is not None:
         rate, seconds = following
+        if stages:
+            settle(order, lines)
         say(f"stage {len(stages) + 1}: {rate:g}/s for {seconds:.4g} s")
         before = throttling()
         results = vegeta.attack(order, lines, rate, seconds)
@@ -73,6 +76,19 @@ def run(order: Order, bodies: Path, *, say: Callable[[str], None]) -> list[Stage
         say(f"  sent {stage.sent} of {stage.due}, {stage.failed} failed, {list(stage.n)}")
         stages.append(stage)
     return stages
+
+
+def settle(order: Order, lines: str) -> None:
+    """Wait until every pod answers a single request in time: what a stage left is no part of the
+    next. A server goes on with requests that nobody waits for any more.
+    """
+    limits = [bar.limit for bar in order.plan.bars if bar.limit is not None]
+    limit, end = min(limits, default=1000.0) * NS, time.monotonic() + REST
+    while time.monotonic() < end:
+        found = vegeta.attack(order, lines, float(len(order.targets)), 1.0)
+        answered = not any(failed(code) for code in found.code)
+        if answered and max(found.latency, default=0) <= limit:
+            return
 
 
 def _say(line: str) -> None:
