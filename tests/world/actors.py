@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.world.evaluations import Ending, env
+from tests.world.evaluations import KNOWN, Ending, env
 from tests.world.load import given, is_load_test, load_report, over_quota, sick
 from tests.world.merge import Object, merged
 from tests.world.store import Store, ref_of
@@ -27,7 +27,7 @@ class Actors:
 
     store: Store
     never_ready: set[str] = field(default_factory=set)
-    endings: dict[str, Sequence[Ending]] = field(default_factory=dict)  # per version
+    endings: dict[str, Sequence[Ending]] = field(default_factory=lambda: dict(KNOWN))
     ran: dict[str, list[str]] = field(default_factory=dict)
     looping: set[str] = field(default_factory=set)  # Deployments whose pods end again and again
     ailing: dict[str, tuple[int, Object]] = field(default_factory=dict)  # version: pods, status

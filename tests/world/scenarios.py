@@ -177,10 +177,13 @@ SLOW = (
     wait(live("slow")),
 )
 
+FLAKY = (apply("flaky", live("flaky")),)
+
 ALL = {
     "a first version serves": FIRST,
     "a better one is promoted": PROMOTED,
     "an inaccurate one is refused at the gate": REFUSED,
+    "an evaluation that is killed once": FLAKY,
     "a failing one is rolled back, a fixed one rolls out": FIXED,
     "A, then B, then A again in mid-canary": BACK_AND_FORTH,
     "C is declared while B rolls back": OVERTAKEN,

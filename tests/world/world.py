@@ -98,6 +98,8 @@ class World:
         server = Server(store, writes=self.server.writes, reads=self.server.reads)
         other._wire(store, self.traffic.fork(store), self.monitor.fork(store), server)
         other.actors.looping = set(self.actors.looping)
+        other.actors.endings = self.actors.endings
+        other.actors.ran = {version: list(names) for version, names in self.actors.ran.items()}
         return other
 
     def _start(self) -> None:
