@@ -27,7 +27,9 @@ class Deaf:
         return "Alertmanager is unreachable (OSError)"
 
 
-def parts(witness: Witness | None = None, outbox: Outbox | None = None) -> Parts:
+def parts(
+    witness: Witness | None = None, outbox: Outbox | None = None, *, leading: bool = True
+) -> Parts:
     calls = Calls()
     calls.count("get", 200)
     calls.count("get", 200)
@@ -37,7 +39,7 @@ def parts(witness: Witness | None = None, outbox: Outbox | None = None) -> Parts
     return Parts(
         calls=calls,
         queue=lambda: queue,
-        leading=lambda: False,
+        leading=lambda: leading,
         lag=lambda: 0.25,
         watch_ages=lambda: {"Pod": 12.0},
         now=lambda: NOW,
@@ -57,7 +59,7 @@ def test_the_process_tells_of_its_queue_its_calls_and_its_watches() -> None:
         'merit_queue_oldest_seconds{lane="routine"} 1.5',
         'merit_reconciles_total{outcome="success"} 7',
         "merit_reconcile_seconds_total 0.5",
-        "merit_leader 0",
+        "merit_leader 1",
         "merit_loop_lag_seconds 0.25",
         'merit_watch_age_seconds{kind="Pod"} 12',
         'merit_api_requests_total{verb="get",code="200"} 2',
@@ -65,6 +67,13 @@ def test_the_process_tells_of_its_queue_its_calls_and_its_watches() -> None:
         "merit_prometheus_errors_total 3",
     ):
         assert line in lines
+
+
+def test_on_a_standby_nothing_waits_however_long_it_has_stood_by() -> None:
+    lines = told(parts(leading=False))
+    assert "merit_leader 0" in lines
+    assert 'merit_queue_depth{lane="routine"} 0' in lines
+    assert 'merit_queue_oldest_seconds{lane="routine"} 0' in lines
 
 
 async def test_an_alertmanager_that_takes_nothing_is_told_of() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from merit.alerts.outbox import Outbox
 from merit.exposition import Family, Sample, counted, objects
@@ -58,7 +58,12 @@ class Parts:
 def families(parts: Parts) -> Iterator[Family]:
     """Every figure, newest values."""
     yield from _process(parts)
-    yield from _queue(parts.queue())
+    queue = parts.queue()
+    if not parts.leading():
+        # A standby keeps what the watches told it, for the moment that it leads: nothing waits.
+        idle = dict.fromkeys(queue.depth, 0)
+        queue = replace(queue, depth=idle, oldest=dict.fromkeys(queue.oldest, 0.0))
+    yield from _queue(queue)
     yield from _others(parts.calls)
     yield from _alerts(parts.outbox)
     witness = parts.witness
