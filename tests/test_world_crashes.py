@@ -19,7 +19,7 @@ DISTURBED = {
     "a first version serves": scenarios.FIRST,
     "a failing one is rolled back": scenarios.ROLLED_BACK,
 }
-COOL = 200.0  # seconds until everything that is kept warm has gone
+COOL = 400.0  # seconds until everything kept warm has gone, and signals stand in status
 
 
 async def reference(script: Sequence[Step]) -> tuple[dict[str, str], list[tuple[str, World]]]:
