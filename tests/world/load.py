@@ -28,9 +28,11 @@ def stage(version: str, order: Order, rps: float, s: float) -> Stage:
     in_time = rps / len(order.targets) <= HOLDS.get(version, 1e9)
     counts = [0] * (len(le) + 1)
     counts[0 if in_time else sum(1 for edge in le if edge < 180.0)] = sent
-    late = 40.0 if version == "starved" else 0.5
-    if version == "starved":
-        counts = [0] * len(le) + [sent]
+    late = 0.5
+    if version == "starved":  # slower than the limit, by no more than the generator was late
+        late = 40.0
+        counts = [0] * (len(le) + 1)
+        counts[sum(1 for edge in le if edge < 130.0)] = sent
     refused = sent if version == "misasked" else 0
     return Stage(rps, s, sent, sent, sent, 0, tuple(counts), lag99=late, refused=refused)
 
