@@ -19,8 +19,8 @@ from merit.alerts.outbox import Outbox  # noqa: E402
 from merit.api.crd import crd, crd_yaml  # noqa: E402
 from merit.api.reasons import Reason  # noqa: E402
 from merit.figures import Calls, Parts, Queue, families  # noqa: E402
-from merit.policy.alarm import KINDS  # noqa: E402
 from merit.policy.responses import EFFECTS, Effects  # noqa: E402
+from merit.policy.telling.alarm import KINDS  # noqa: E402
 
 CRD = "merit.dev_modeldeployments.yaml"
 BEGIN, END = "<!-- generated: {} -->", "<!-- end of {} -->"

@@ -11,8 +11,8 @@ from merit.alerts.outbox import Outbox
 from merit.cluster.cache import Key
 from merit.exposition import MOST, exposition
 from merit.figures import Calls, Parts, Queue, families
-from merit.policy.alarm import Alarm
-from merit.policy.gauges import Gauge, Gauges, signal_label
+from merit.policy.telling.alarm import Alarm
+from merit.policy.telling.gauges import Gauge, Gauges, signal_label
 from merit.reconciler.witness import Witness
 from tests.world import scenarios
 from tests.world.world import World

@@ -14,7 +14,7 @@ from merit.alerts.client import Alertmanager
 from merit.alerts.outbox import Outbox
 from merit.cluster.cache import Key
 from merit.cluster.errors import Forbidden
-from merit.policy.alarm import KINDS, Alarm
+from merit.policy.telling.alarm import KINDS, Alarm
 from tests.world import scenarios
 from tests.world.world import World
 

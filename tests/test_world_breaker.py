@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from merit.cluster.cache import Key
-from merit.policy.breaker import Outcome
+from merit.policy.watch.breaker import Outcome
 from merit.reconciler.breaker import Breaker
 from tests.world import scenarios
 from tests.world.traffic import SCRAPE

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from merit.cluster.cache import Key
-from merit.policy.gauges import Gauges
+from merit.policy.telling.gauges import Gauges
 
 Sample = tuple[Mapping[str, str], float]
 MOST = 5000  # objects that get series of their own

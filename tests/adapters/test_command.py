@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from merit.commands.report import MAX_FILE
-from merit.policy.report import Report, parse_report
-from merit.policy.strict import LIMIT
+from merit.policy.evaluation.report import Report, parse_report
+from merit.policy.evaluation.strict import LIMIT
 from merit.policy.verdict import Verdict
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -10,9 +10,9 @@ import pytest
 
 from merit.adapters.summary import ADAPTERS, summarise
 from merit.api.evaluation import EvaluationBar
-from merit.policy.bars import judge
-from merit.policy.finding import gate_verdict
-from merit.policy.report import Report, parse_report
+from merit.policy.evaluation.bars import judge
+from merit.policy.evaluation.finding import gate_verdict
+from merit.policy.evaluation.report import Report, parse_report
 
 GOLDEN = Path(__file__).parent / "golden"
 BOUND = {"revision": "h1:aa", "nonce": "bb"}

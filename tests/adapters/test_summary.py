@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from merit.adapters.pointer import resolve
 from merit.adapters.summary import ADAPTERS, error, summarise
-from merit.policy.report import Report, parse_report
-from merit.policy.strict import LIMIT, Refusal
+from merit.policy.evaluation.report import Report, parse_report
+from merit.policy.evaluation.strict import LIMIT, Refusal
 
 BOUND = {"revision": "h1:aa", "nonce": "bb"}
 

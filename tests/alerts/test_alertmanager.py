@@ -17,7 +17,7 @@ import pytest
 from e2e.loopback.alertmanager import Alertmanager as Server
 from merit.alerts.client import Alertmanager
 from merit.alerts.outbox import LINGER, REFRESH, Outbox
-from merit.policy.alarm import Alarm
+from merit.policy.telling.alarm import Alarm
 
 PLACE = ("risk", "fraud-scorer")
 

@@ -19,8 +19,8 @@ from merit.alerts.outbox import Outbox
 from merit.cluster.cache import Key
 from merit.exposition import exposition
 from merit.figures import Calls, Parts, Queue, families
-from merit.policy.alarm import Alarm
-from merit.policy.gauges import Gauge, Gauges
+from merit.policy.telling.alarm import Alarm
+from merit.policy.telling.gauges import Gauge, Gauges
 from merit.reconciler.witness import Witness
 from tests.chart.test_chart import only, render
 from tests.metrics.real import Exporter, RealPrometheus

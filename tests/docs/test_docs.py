@@ -16,7 +16,7 @@ from merit.api.spec import Spec
 from merit.api.validation import parse_spec
 from merit.config import load
 from merit.metrics.preset import find_preset, preset_names
-from merit.policy.report import Report, parse_report
+from merit.policy.evaluation.report import Report, parse_report
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 

@@ -14,9 +14,9 @@ import yaml
 from merit.adapters.summary import summarise
 from merit.api.spec import Spec
 from merit.api.validation import parse_spec
-from merit.policy.bars import Serving, judge
-from merit.policy.finding import gate_verdict
-from merit.policy.report import Report, parse_report
+from merit.policy.evaluation.bars import Serving, judge
+from merit.policy.evaluation.finding import gate_verdict
+from merit.policy.evaluation.report import Report, parse_report
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples" / "evaluation").iterdir())

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import merit_report
-from merit.policy.report import Report, parse_report
-from merit.policy.strict import LIMIT
+from merit.policy.evaluation.report import Report, parse_report
+from merit.policy.evaluation.strict import LIMIT
 from merit_report import histogram, report, share, value
 
 BOUND = {"revision": "h1:aa", "nonce": "bb"}

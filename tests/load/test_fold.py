@@ -11,7 +11,7 @@ from merit.evidence.load import Bar, Plan, Stage, bad_of, edges
 from merit.load.fold import Results, fold
 from merit.load.report import FITS, encode
 from merit.load.throttle import Throttling, throttling
-from merit.policy.load_report import LoadReport, parse_load
+from merit.policy.feasibility.load_report import LoadReport, parse_load
 
 MS = 1_000_000
 STEP = 10 * MS  # 100 requests a second

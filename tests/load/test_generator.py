@@ -18,7 +18,7 @@ from merit.evidence.load_order import Order
 from merit.load import vegeta
 from merit.load.__main__ import settle
 from merit.load.fold import fold
-from merit.policy.load_report import LoadReport, parse_load
+from merit.policy.feasibility.load_report import LoadReport, parse_load
 from tests.load.server import Server, fixed, queueing, serving, shedding, stalling
 
 OPERATOR = Path(__file__).parents[2] / "operator"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from merit.evidence.load import Plan, Stage, next_stage
-from merit.policy.demand import Demand
-from merit.policy.load_report import LoadReport
+from merit.policy.feasibility.demand import Demand
+from merit.policy.feasibility.load_report import LoadReport
 
 DURATION = 60.0
 

@@ -8,8 +8,8 @@ import pytest
 
 from merit.api.status import Alarm, Candidate, Condition, FlowStage, Retraining, Signal, Status
 from merit.api.validation import Invalid
-from merit.policy.alarms import alarms
 from merit.policy.observed import Observed
+from merit.policy.telling.alarms import alarms
 from merit.policy.times import stamp
 from tests.api.manifests import put
 from tests.policy.test_live import NOW, observed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from merit.policy.arms import SETTLE
+from merit.policy.standing.arms import SETTLE
 from merit.traffic.gateway_api import announced_in, weights_of
 from tests.world import scenarios
 from tests.world.world import World

@@ -11,10 +11,10 @@ from merit.api.hashing import identify
 from merit.api.spec import Spec
 from merit.api.status import Candidate, Leaving, Revision, Status
 from merit.api.validation import parse_spec
-from merit.policy.arms import stays
-from merit.policy.converge import converge
 from merit.policy.decision import SetTraffic
 from merit.policy.observed import Arm, Observed, Route
+from merit.policy.standing.arms import stays
+from merit.policy.standing.converge import converge
 from merit.policy.times import stamp
 from tests.world.manifests import manifest
 

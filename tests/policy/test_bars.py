@@ -12,11 +12,11 @@ import pytest
 from merit.api.directions import direction_of
 from merit.api.evaluation import EvaluationBar
 from merit.evidence.bounds import lower as share_lower
-from merit.policy import estimate
-from merit.policy.bars import Serving, judge
-from merit.policy.estimate import rows_needed
-from merit.policy.finding import MESSAGE, Finding, gate_verdict, shown, words
-from merit.policy.report import Report, Value, content
+from merit.policy.evaluation import estimate
+from merit.policy.evaluation.bars import Serving, judge
+from merit.policy.evaluation.estimate import rows_needed
+from merit.policy.evaluation.finding import MESSAGE, Finding, gate_verdict, shown, words
+from merit.policy.evaluation.report import Report, Value, content
 
 STABLE = "h1:stable"
 DIGEST = {"name": "holdout", "digest": "sha256:c4"}

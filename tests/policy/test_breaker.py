@@ -6,8 +6,8 @@ import pytest
 
 from merit.api.status import Alarm, Candidate, FlowStage, Status
 from merit.cluster.cache import Key
-from merit.policy.breaker import may_hold, outcome, trips, turns
 from merit.policy.times import stamp
+from merit.policy.watch.breaker import may_hold, outcome, trips, turns
 from merit.reconciler.breaker import LONGEST, Breaker
 
 NOW = 1_800_000_000.0

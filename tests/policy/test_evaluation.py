@@ -9,8 +9,8 @@ import pytest
 
 from merit.api.evaluation import Evaluation
 from merit.api.status import Candidate
+from merit.policy.gates.runs import RERUNS, again, follows, outcome
 from merit.policy.observed import JobRun
-from merit.policy.runs import RERUNS, again, follows, outcome
 from merit.policy.verdict import Verdict
 
 REVISION, NONCE = "h1:aa", "bb"

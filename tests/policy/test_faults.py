@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from merit.policy.case import Case
-from merit.policy.faults import fault, never_ready
+from merit.policy.canary.case import Case
+from merit.policy.canary.faults import fault, never_ready
 from merit.policy.observed import Arm
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from merit.evidence.cost import PriceBook
 from merit.evidence.counts import NoSample
-from merit.policy.gauges import Gauge, gauges
 from merit.policy.observed import Figure, Observed, Tuning
+from merit.policy.telling.gauges import Gauge, gauges
 from tests.api.manifests import put
 from tests.policy.test_live import observed
 

@@ -12,10 +12,10 @@ from merit.api.spec import Spec
 from merit.api.status import Alarm, Promotion, Rejection, Revision, Signal, Status
 from merit.api.validation import parse_spec
 from merit.policy.decide import decide
-from merit.policy.live import live_of, not_comparable, told_signals
 from merit.policy.observed import Accepted, Arm, Figure, Observed, Route
 from merit.policy.remember import predecessor
 from merit.policy.times import stamp
+from merit.policy.watch.live import live_of, not_comparable, told_signals
 from tests.api.manifests import good
 
 NOW = 1_800_000_000.0

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from merit.evidence.load import BUDGET, LEAST, Bar, Plan, Stage, held, next_stage
-from merit.policy.load_report import LoadReport, parse_load
+from merit.policy.feasibility.load_report import LoadReport, parse_load
 from merit.policy.verdict import Verdict
 
 PLAN = Plan(120.0, 60.0, (Bar("latency.p99", 0.01, 120.0), Bar("errors", 0.01)), (60.0, 120.0))

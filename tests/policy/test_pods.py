@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merit.policy.pods import left_out, pod_ladder, pods_for, share_of
+from merit.policy.standing.pods import left_out, pod_ladder, pods_for, share_of
 
 WEIGHT = st.integers(1, 99)
 PODS = st.integers(1, 400)

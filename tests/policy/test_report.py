@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from merit.policy.report import Artifact, Dataset, Report, Value, parse_report
-from merit.policy.strict import LIMIT
+from merit.policy.evaluation.report import Artifact, Dataset, Report, Value, parse_report
+from merit.policy.evaluation.strict import LIMIT
 from merit.policy.verdict import Verdict
 
 BOUND = {"revision": "h1:aa", "nonce": "bb"}

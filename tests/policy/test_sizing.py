@@ -10,10 +10,10 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from merit.evidence.load import Stage
-from merit.policy.demand import Demand
-from merit.policy.load_report import LoadReport
-from merit.policy.sizing import falls_short, is_feasible, meets, reasons, size, unsure
-from merit.policy.suggestions import suggestions, take, words
+from merit.policy.feasibility.demand import Demand
+from merit.policy.feasibility.load_report import LoadReport
+from merit.policy.feasibility.sizing import falls_short, is_feasible, meets, reasons, size, unsure
+from merit.policy.feasibility.suggestions import suggestions, take, words
 from tests.policy.load_world import Server, run, servers
 
 EXAMPLE = Demand(

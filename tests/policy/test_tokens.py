@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merit.api.status import Status
-from merit.policy.tokens import HISTORY, LONGEST, VERBS, Token, acknowledged, read_tokens
+from merit.policy.people.tokens import HISTORY, LONGEST, VERBS, Token, acknowledged, read_tokens
 
 
 @given(st.dictionaries(st.sampled_from(VERBS), st.text(max_size=400)))

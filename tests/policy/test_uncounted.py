@@ -15,12 +15,12 @@ from merit.evidence.bins import Histogram
 from merit.evidence.cost import PriceBook
 from merit.evidence.counts import NoSample
 from merit.evidence.drift import IN_A_ROW
-from merit.policy.baselines import with_references
+from merit.policy.canary.uncounted import veto, with_uncounted
 from merit.policy.decide import decide
-from merit.policy.drift import judge_drift, with_drift
 from merit.policy.observed import Arm, Distribution, Figure, Observed, Pair
 from merit.policy.times import stamp
-from merit.policy.uncounted import veto, with_uncounted
+from merit.policy.watch.baselines import with_references
+from merit.policy.watch.drift import judge_drift, with_drift
 from tests.api.manifests import good, put
 from tests.policy.test_live import NOW, observed
 

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 from merit.adapters.found import Found, is_number, read_json, unique
-from merit.policy.strict import malformed
+from merit.policy.evaluation.strict import malformed
 
 
 def parse(raw: bytes) -> Found:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from merit.policy.strict import MAX_INT, Refusal, malformed, no_duplicates, plain
+from merit.policy.evaluation.strict import MAX_INT, Refusal, malformed, no_duplicates, plain
 
 _OTHER = re.compile(r"[^A-Za-z0-9_.,:/=@ -]")
 

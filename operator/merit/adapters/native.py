@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from merit.adapters.found import Found, read_json
-from merit.policy.report import SCHEMA, content
-from merit.policy.strict import Refusal
+from merit.policy.evaluation.report import SCHEMA, content
+from merit.policy.evaluation.strict import Refusal
 
 _REST = ("dataset", "stable", "reference", "artifact")
 

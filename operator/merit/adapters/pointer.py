@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from merit.policy.strict import Refusal, plain
+from merit.policy.evaluation.strict import Refusal, plain
 
 
 def resolve(tree: Any, pointer: str) -> Any:

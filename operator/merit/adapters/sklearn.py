@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from merit.adapters.found import Found, is_number, read_json, share, unique, whole
-from merit.policy.strict import malformed
+from merit.policy.evaluation.strict import malformed
 
 _AVERAGES = {"macro avg": "macro", "weighted avg": "weighted", "micro avg": "micro"}
 _OF = {"precision": "precision", "recall": "recall", "f1-score": "f1"}

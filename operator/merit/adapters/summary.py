@@ -11,8 +11,8 @@ from typing import Any
 from merit.adapters import evidently, lmeval, mlflow, native, sklearn
 from merit.adapters.found import Found
 from merit.adapters.pointer import resolve
-from merit.policy.report import ERROR_SCHEMA, MAX_METRICS, MAX_SLICES, SCHEMA, content
-from merit.policy.strict import ANY, LIMIT, Refusal, malformed, plain
+from merit.policy.evaluation.report import ERROR_SCHEMA, MAX_METRICS, MAX_SLICES, SCHEMA, content
+from merit.policy.evaluation.strict import ANY, LIMIT, Refusal, malformed, plain
 
 ADAPTERS: Mapping[str, Callable[[bytes], Found]] = {
     "Native": native.parse,

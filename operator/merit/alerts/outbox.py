@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from merit.policy.alarm import Alarm
+from merit.policy.telling.alarm import Alarm
 
 log = logging.getLogger(__name__)
 

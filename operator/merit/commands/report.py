@@ -38,7 +38,7 @@ def add(commands: Commands) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Write the report, or the reason why there is none. Returns 0 for both: it is told."""
     from merit.adapters.summary import error, summarise
-    from merit.policy.strict import Refusal
+    from merit.policy.evaluation.strict import Refusal
 
     binding = {
         "revision": os.environ.get("MERIT_REVISION", ""),
@@ -88,7 +88,7 @@ def _limit() -> None:
 
 def read(directory: Path, path: str) -> bytes:
     """The one file that the path names; no link is followed. Raises Refusal."""
-    from merit.policy.strict import Refusal, malformed, plain
+    from merit.policy.evaluation.strict import Refusal, malformed, plain
 
     there = sorted(_files(directory))
     named = [name for name in there if fnmatchcase(name, path)] if "*" in path else [path]
@@ -144,6 +144,6 @@ def _files(directory: Path) -> set[str]:
 
 
 def _list(names: list[str]) -> str:
-    from merit.policy.strict import plain
+    from merit.policy.evaluation.strict import plain
 
     return f"there is {plain(', '.join(names), 200)}" if names else "nothing was written"

@@ -19,8 +19,8 @@ from merit.commands.command import Commands
 if TYPE_CHECKING:  # the other commands shall not wait for what only this one needs
     from merit.api.validation import Invalid
     from merit.commands.documents import Document
-    from merit.policy.advice import Advice
-    from merit.policy.outlook import Ahead
+    from merit.policy.telling.advice import Advice
+    from merit.policy.telling.outlook import Ahead
 
 WRONG, UNREADABLE = 1, 2
 
@@ -88,8 +88,8 @@ def look(file: str, document: Document, edges: Sequence[float] | None = None) ->
     from merit.api.spec import Spec
     from merit.api.structural import violations
     from merit.api.validation import Invalid, read_spec
-    from merit.policy.advice import ENVOY_EDGES, advise
-    from merit.policy.outlook import outlook
+    from merit.policy.telling.advice import ENVOY_EDGES, advise
+    from merit.policy.telling.outlook import outlook
 
     content = document.content
     if not isinstance(content, dict) or content.get("kind") != KIND:

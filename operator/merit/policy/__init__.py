@@ -1,1 +1,1 @@
-"""The decisions: one file per stage of the flow; decide.py names them in order. Pure."""
+"""The decisions: one room per part of the flow; decide.py names them in order. Pure."""

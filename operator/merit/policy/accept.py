@@ -6,10 +6,10 @@ from merit.api.hashing import Identity
 from merit.api.spec import Spec
 from merit.api.status import Candidate, FlowStage, Stage, Status
 from merit.policy.decision import Accept, Decision, Note
+from merit.policy.gates.runs import again
 from merit.policy.observed import Observed
 from merit.policy.remember import decided, dropped, judged_anew, rejection
 from merit.policy.responses import constrained, coverage
-from merit.policy.runs import again
 from merit.policy.times import stamp
 
 

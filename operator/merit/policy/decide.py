@@ -11,29 +11,29 @@ from dataclasses import replace
 
 from merit.api.status import Status
 from merit.policy.accept import judge_anew, supersede, take_up
-from merit.policy.breach import raise_alarm
-from merit.policy.by_hand import abort, approve, promote_now, retry, roll_back_live
-from merit.policy.bypass import ends_in, lift, see_bypass, skip
-from merit.policy.conditions import invalid
-from merit.policy.converge import converge, leaving_until, settling
+from merit.policy.canary.down import candidate_is_down, pods_fail
+from merit.policy.canary.judging import judge_evidence, weighed, with_evidence
+from merit.policy.canary.lost_route import route_is_gone
+from merit.policy.canary.rollout import roll_out
+from merit.policy.canary.uncounted import with_uncounted
 from merit.policy.decision import Decision, Note
-from merit.policy.down import candidate_is_down, pods_fail
-from merit.policy.drift import judge_drift, with_drift
-from merit.policy.evaluation import evaluate
-from merit.policy.feasibility import check_feasibility
-from merit.policy.judging import judge_evidence, weighed, with_evidence
-from merit.policy.listening import listened
-from merit.policy.live import watch
-from merit.policy.lost_route import route_is_gone
+from merit.policy.evaluation.gate import evaluate
+from merit.policy.feasibility.gate import check_feasibility
+from merit.policy.gates.bypass import ends_in, lift, see_bypass, skip
 from merit.policy.observed import Observed
-from merit.policy.pin import pin_remembers
-from merit.policy.present import present
-from merit.policy.probe import compared, verify
-from merit.policy.records import records_stand
-from merit.policy.restore import restore
+from merit.policy.people.by_hand import abort, approve, promote_now, retry, roll_back_live
 from merit.policy.retrain import retraining
-from merit.policy.rollout import roll_out
-from merit.policy.uncounted import with_uncounted
+from merit.policy.standing.converge import converge, leaving_until, settling
+from merit.policy.standing.pin import pin_remembers
+from merit.policy.standing.records import records_stand
+from merit.policy.standing.restore import restore
+from merit.policy.telling.conditions import invalid
+from merit.policy.telling.present import present
+from merit.policy.watch.breach import raise_alarm
+from merit.policy.watch.drift import judge_drift, with_drift
+from merit.policy.watch.listening import listened
+from merit.policy.watch.live import watch
+from merit.policy.watch.probe import compared, verify
 
 Rule = Callable[[Observed, float], Decision | None]
 

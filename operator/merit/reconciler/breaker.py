@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from merit.cluster.cache import Key
-from merit.policy.breaker import HOLD, Outcome, outcome
+from merit.policy.watch.breaker import HOLD, Outcome, outcome
 
 LONGEST = 2.0  # seconds that a verdict waits for the others of its look
 

@@ -20,12 +20,12 @@ from merit.api.validation import Invalid, parse_spec
 from merit.cluster.cache import Cache, Key
 from merit.cluster.client import Cluster
 from merit.config import Config
-from merit.policy.converge import ledger_content, worth_keeping
-from merit.policy.evaluation import compares, newest_pass, unreadable
-from merit.policy.gates import expected_job
+from merit.policy.evaluation.gate import compares, newest_pass, unreadable
+from merit.policy.gates.needs import expected_job
 from merit.policy.observed import JobRun, Observed, Tuning
-from merit.policy.routes import kind_in_force, refusal, route_in_force, served
-from merit.policy.tokens import read_tokens
+from merit.policy.people.tokens import read_tokens
+from merit.policy.standing.converge import ledger_content, worth_keeping
+from merit.policy.standing.routes import kind_in_force, refusal, route_in_force, served
 from merit.reconciler.contest import Contest
 from merit.reconciler.facts import owned_by
 from merit.reconciler.job_facts import job_facts

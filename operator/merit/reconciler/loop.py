@@ -13,10 +13,10 @@ from merit.cluster.client import Cluster
 from merit.cluster.errors import ApiError, Conflict, NotFound
 from merit.cluster.recorder import Recorder
 from merit.config import Config
-from merit.policy.breaker import turns
 from merit.policy.decide import decide
 from merit.policy.decision import Accept, Decision, SetTraffic
 from merit.policy.observed import Observed
+from merit.policy.watch.breaker import turns
 from merit.reconciler.breaker import Breaker
 from merit.reconciler.contest import Contest
 from merit.reconciler.execute import DECISIVE, QUICK, Foreign, Hands, NotReady, execute

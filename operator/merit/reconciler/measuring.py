@@ -14,11 +14,11 @@ from merit.evidence.counts import NoSample, Sample
 from merit.metrics.distributions import Wanted
 from merit.metrics.fleet import FleetArms
 from merit.metrics.pods import Dispersion
-from merit.policy.baselines import drifts
 from merit.policy.observed import Accepted, Distribution, Figure, Observed, Pair, Readings
 from merit.policy.signals import declared
-from merit.policy.thresholds import asked
 from merit.policy.times import seconds
+from merit.policy.watch.baselines import drifts
+from merit.policy.watch.thresholds import asked
 from merit.reconciler.render import fleet_arms
 from merit.reconciler.watching import consumed, live_arms, probe_arms, soon_judged
 

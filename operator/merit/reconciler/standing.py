@@ -10,8 +10,8 @@ from merit.api.names import arm_name
 from merit.api.rollout import Route as Declared
 from merit.api.status import Status
 from merit.cluster.cache import Cache, Key
-from merit.policy.converge import wanted_weights
 from merit.policy.observed import Accepted, Arm, Route
+from merit.policy.standing.converge import wanted_weights
 from merit.reconciler.facts import applied, arm_facts, of_predecessor, owned_by
 from merit.reconciler.memory import Memory
 from merit.reconciler.render import split_of

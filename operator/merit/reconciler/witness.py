@@ -12,10 +12,10 @@ from typing import Protocol
 
 from merit.api.status import Status
 from merit.cluster.cache import Key
-from merit.policy.alarm import Alarm
-from merit.policy.alarms import alarms
-from merit.policy.gauges import Gauges, gauges
 from merit.policy.observed import Observed
+from merit.policy.telling.alarm import Alarm
+from merit.policy.telling.alarms import alarms
+from merit.policy.telling.gauges import Gauges, gauges
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from typing import Any
 from merit.api.names import LABEL_REVISION
 from merit.children.workload import Object, front_service
 from merit.policy.observed import Route
-from merit.policy.pods import share_of
+from merit.policy.standing.pods import share_of
 from merit.traffic.router import Split, Standing
 
 APPROXIMATE = "by pod count: weights are approximate"

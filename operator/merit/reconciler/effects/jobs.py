@@ -7,7 +7,7 @@ from merit.children.load_job import load_job
 from merit.children.records import stage_record
 from merit.evidence.cost import Unpriced
 from merit.policy.decision import Record, RunJob
-from merit.policy.load_run import demand_of, order_of
+from merit.policy.feasibility.load_run import demand_of, order_of
 from merit.reconciler.effects.hands import Hands, NotReady
 from merit.reconciler.effects.traffic import ready_addresses
 

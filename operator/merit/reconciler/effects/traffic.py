@@ -9,7 +9,7 @@ from merit.api.spec import Spec
 from merit.api.validation import Invalid
 from merit.cluster.errors import ApiError
 from merit.policy.decision import SetTraffic
-from merit.policy.routes import kind_in_force, route_in_force
+from merit.policy.standing.routes import kind_in_force, route_in_force
 from merit.reconciler.effects.hands import Hands, NotReady, Object
 from merit.reconciler.render import split_of
 from merit.traffic import ROUTERS

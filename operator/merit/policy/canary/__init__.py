@@ -1,0 +1,1 @@
+"""The candidate with traffic: evidence raises its weight, holds it, takes it back."""

@@ -1,0 +1,89 @@
+"""The exposed candidate under its evidence: Bad takes the traffic back before all else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from merit.api.status import Status
+from merit.evidence.analysis import Analysis
+from merit.evidence.counts import Sample
+from merit.policy.canary.case import Case, analysis_of, case_of
+from merit.policy.canary.outcome import roll_back
+from merit.policy.decision import Decision, Note
+from merit.policy.observed import Observed
+from merit.policy.remember import told
+from merit.policy.responses import effects
+from merit.policy.times import age, seconds
+from merit.policy.verdict import Verdict
+from merit.policy.watch.breaker import REASON as FLEET
+from merit.policy.watch.breaker import may_hold
+
+
+def weighed(seen: Observed, now: float) -> Observed:
+    """The view with the newest look turned into evidence: once a pass, for every rule."""
+    case = case_of(seen)
+    if case is None or case.candidate.weight == 0 or not isinstance(seen.sample, Sample):
+        return seen
+    analysis = analysis_of(case)
+    return replace(seen, evidence=analysis) if consume(case, analysis, now) else seen
+
+
+def judge_evidence(seen: Observed, now: float) -> Decision | None:
+    """The exposed candidate under its evidence: Bad takes the traffic back before all else."""
+    case, analysis = case_of(seen), seen.evidence
+    if case is None or analysis is None:
+        return None
+    worse = analysis.worse()
+    if not worse.bad:
+        return None
+    signal = "latency" if worse.reason.startswith("Latency") else "errors"
+    verdict = Verdict("Bad", worse.reason, worse.message)
+    if effects(case.accepted.spec, signal, "candidate").takes_back:
+        if not seen.incident or not may_hold(case.status, now):
+            return replace(roll_back(case, verdict, now), scored=True)
+        why = f"{seen.incident}: the metrics or the platform; {worse.message}"
+        verdict = Verdict("Undecided", FLEET, why)
+    held = case.status.model_copy(update={"analysis": analysis.to_status()})
+    return Decision(
+        told(held, "Rollout", verdict, now),
+        notes=() if _told_already(case.status) else (Note(verdict.reason, verdict.message, True),),
+        again=seen.tuning.tick,
+    )
+
+
+def with_evidence(seen: Observed) -> Status:
+    """The status with the newest look turned into evidence, where nothing else may move.
+
+    Whatever freezes a candidate, its evidence goes on: safety acts on what has been gathered.
+    """
+    if seen.evidence is None:
+        return seen.status
+    return seen.status.model_copy(update={"analysis": seen.evidence.to_status()})
+
+
+def _told_already(status: Status) -> bool:
+    told = (s for s in status.flow if s.stage == "Rollout")
+    return any(s.verdict == "Bad" or s.reason == FLEET for s in told)
+
+
+def consume(case: Case, analysis: Analysis, now: float) -> bool:
+    """Turn the newest sample into evidence; False if it holds nothing new."""
+    sample = case.seen.sample
+    if not isinstance(sample, Sample):
+        return False
+    last = analysis.consumed_until
+    if last is not None and sample.at <= last:
+        return False  # a first look after a long gap is new: it sets the baseline anew
+    warmup = case.seen.tuning.constants.warmup
+    analysis.observe(
+        sample,
+        weight_changed=last is not None and seconds(case.candidate.since) >= last,
+        warming=age(case.candidate.rollout_since, now) < warmup,
+    )
+    return True
+
+
+def remembering(seen: Observed, analysis: Analysis | None) -> Observed:
+    """The view with the evidence as it stands after the newest sample."""
+    state = analysis.to_status() if analysis else None
+    return replace(seen, status=seen.status.model_copy(update={"analysis": state}))

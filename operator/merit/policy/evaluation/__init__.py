@@ -1,0 +1,1 @@
+"""Gate 1: is it good enough? Report, bars, verdict."""

@@ -1,0 +1,1 @@
+"""Gate 2: can it be served within the constraints? Cost, load, suggestions."""

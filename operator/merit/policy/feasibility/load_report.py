@@ -1,0 +1,111 @@
+"""The load report, parsed: `merit.dev/load/v1`, the counts of every stage of one load test.
+
+It comes in the termination message of the load generator's pod, as an evaluation's report does,
+and is trusted as little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from merit.evidence.load import HALVINGS, Plan, Stage
+from merit.policy.evaluation.strict import (
+    ANY,
+    Refusal,
+    count,
+    known,
+    malformed,
+    number,
+    read_object,
+)
+from merit.policy.verdict import Verdict
+
+SCHEMA = "merit.dev/load/v1"
+MAX_STAGES = 2 * (HALVINGS + 1)
+MAX_EDGES = 64
+_STAGE = frozenset(
+    {"rps", "s", "due", "sent", "done", "failed", "refused", "n", "lag99", "throttled"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What was sent to `replicas` pods and how it went: stages in order, edges in ms."""
+
+    replicas: int
+    le: tuple[float, ...]
+    stages: tuple[Stage, ...]
+
+
+def parse_load(text: str, *, revision: str, nonce: str, plan: Plan) -> LoadReport | Verdict:
+    """The report, if it is one, of this run and of this plan; else Undecided with the reason."""
+    try:
+        raw = read_object(text)
+        if raw.get("schema") != SCHEMA:
+            raise Refusal("UnknownSchema", f"the report's schema is not {SCHEMA}")
+        if raw.get("revision") != revision or raw.get("nonce") != nonce:
+            raise Refusal("StaleReport", "the report belongs to another revision or another run")
+        return _read(raw, plan)
+    except Refusal as refusal:
+        return Verdict("Undecided", refusal.reason, str(refusal))
+    except ANY as error:
+        return Verdict("Undecided", "Malformed", f"the report: {type(error).__name__}")
+
+
+def _read(raw: Mapping[str, Any], plan: Plan) -> LoadReport:
+    le = _edges(raw.get("le"), plan)
+    entries = raw.get("stages")
+    if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_STAGES:
+        raise malformed(f"stages must be a list of 1 to {MAX_STAGES}")
+    stages = tuple(_stage(f"stages[{i}]", entry, len(le)) for i, entry in enumerate(entries))
+    rates = {plan.rate / 2**k for k in range(HALVINGS + 1)}
+    for stage in stages:
+        if stage.rps not in rates:
+            raise malformed(f"{stage.rps:g}/s is no rate of this plan")
+    return LoadReport(count(raw.get("replicas"), "replicas", least=1), le, stages)
+
+
+def _edges(value: object, plan: Plan) -> tuple[float, ...]:
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_EDGES:
+        raise malformed(f"le must be a list of 1 to {MAX_EDGES} edges")
+    le = tuple(_amount(edge, f"le[{i}]") for i, edge in enumerate(value))
+    if any(a >= b for a, b in pairwise(le)):
+        raise malformed("le must increase")
+    for bar in plan.bars:
+        if bar.limit is not None and bar.limit not in le:
+            raise malformed(f"le lacks the limit of {bar.name}, {bar.limit:g} ms")
+    return le
+
+
+def _stage(where: str, value: object, edges: int) -> Stage:
+    given = known(value, where, _STAGE)
+    n = given.get("n")
+    if not isinstance(n, list) or len(n) != edges + 1:
+        raise malformed(f"{where}.n must have one count more than le has edges")
+    stage = Stage(
+        rps=_amount(given.get("rps"), f"{where}.rps"),
+        s=_amount(given.get("s"), f"{where}.s"),
+        due=count(given.get("due"), f"{where}.due"),
+        sent=count(given.get("sent"), f"{where}.sent"),
+        done=count(given.get("done"), f"{where}.done"),
+        failed=count(given.get("failed"), f"{where}.failed"),
+        n=tuple(count(each, f"{where}.n[{i}]") for i, each in enumerate(n)),
+        lag99=_amount(given.get("lag99", 0), f"{where}.lag99"),
+        refused=count(given.get("refused", 0), f"{where}.refused"),
+        throttled=_amount(given.get("throttled", 0), f"{where}.throttled"),
+    )
+    if stage.sent != stage.done + stage.failed or stage.sent != sum(stage.n):
+        raise malformed(f"{where}: sent is not done + failed, or not the sum of n")
+    if stage.sent > stage.due or stage.refused > stage.done or stage.failed > stage.n[-1]:
+        raise malformed(f"{where}: the counts contradict each other")
+    return stage
+
+
+def _amount(value: object, what: str) -> float:
+    amount = float(number(value, what))
+    if amount < 0:
+        raise malformed(f"{what} is below 0")
+    return amount

@@ -1,0 +1,1 @@
+"""From what status intends to what must stand: arms, traffic, pin, records."""

@@ -1,0 +1,1 @@
+"""What people and tools are told: status, conditions, alarms, figures, advice."""

@@ -1,0 +1,1 @@
+"""What serves, for as long as it serves: alarm, comparison, drift, cost."""
