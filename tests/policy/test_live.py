@@ -87,6 +87,19 @@ def test_a_value_is_written_anew_for_a_real_move_and_seldom(
     assert (after.signals != seen.status.signals) is written
 
 
+def test_what_is_known_at_last_is_written_at_once() -> None:
+    seen = observed()
+    unknown = told_signals(seen, seen.status, NOW)
+    assert {s.verdict for s in unknown.signals} == {"NoData"}
+    known = replace(
+        seen,
+        status=unknown,
+        figures={"errors": Figure(share=0.0, n=500, value="0%")},
+    )
+    (errors,) = (s for s in told_signals(known, unknown, NOW + 1).signals if s.name == "errors")
+    assert (errors.verdict, errors.value) == ("Good", "0%")
+
+
 def test_an_alarm_is_written_at_once_and_so_is_its_end() -> None:
     seen = observed()
     seen = replace(seen, status=measured(seen, 0.001, 12_000, "0.1%"))

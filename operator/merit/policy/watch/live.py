@@ -90,10 +90,12 @@ def _signal(seen: Observed, status: Status, signal: Declared, now: float) -> Sig
 
 
 def _worth_telling(old: tuple[Signal, ...], new: tuple[Signal, ...], now: float) -> bool:
-    """A bar that is broken or whole again at once; anything else seldom, and never for noise."""
+    """A bar that is broken or whole again at once, and what is known at last; else seldom."""
     if [(s.name, s.bar, s.verdict == "Bad") for s in old] != [
         (s.name, s.bar, s.verdict == "Bad") for s in new
     ]:
+        return True
+    if any(a.verdict == "NoData" and b.verdict != "NoData" for a, b in zip(old, new, strict=True)):
         return True
     if any(age(s.at, now) < SETTLED for s in old):
         return False
