@@ -17,7 +17,7 @@ from docs.dashboard import dashboard  # noqa: E402
 from merit.alerts.client import Alertmanager  # noqa: E402
 from merit.alerts.outbox import Outbox  # noqa: E402
 from merit.api.crd import crd, crd_yaml  # noqa: E402
-from merit.api.reasons import Reason  # noqa: E402
+from merit.api.reasons import REASONS  # noqa: E402
 from merit.figures import Calls, Parts, Queue, families  # noqa: E402
 from merit.policy.responses import EFFECTS, Effects  # noqa: E402
 from merit.policy.telling.alarm import KINDS  # noqa: E402
@@ -50,7 +50,7 @@ def within(page: str, part: str, text: str) -> str:
 
 def reasons() -> str:
     """A table of every reason, in the order in which a model meets them."""
-    rows = (f"| `{r.value}` | {r.sentence} | {r.remedy or 'nothing'} |\n" for r in Reason)
+    rows = (f"| `{r.word}` | {r.sentence} | {r.remedy or 'nothing'} |\n" for r in REASONS.values())
     return "| reason | it means | what to do |\n|---|---|---|\n" + "".join(rows)
 
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from merit.api.status import Alarm, Candidate, Condition, FlowStage, Retraining, Signal, Status
+from merit.api.status import Candidate, Condition, FlowStage, Signal, Status
 from merit.api.validation import Invalid
+from merit.api.watched import Alarm, Retraining
 from merit.policy.observed import Observed
 from merit.policy.telling.alarms import alarms
 from merit.policy.times import stamp

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from merit.api.status import Alarm, Candidate, FlowStage, Status
+from merit.api.status import Candidate, FlowStage, Status
+from merit.api.watched import Alarm
 from merit.cluster.cache import Key
 from merit.policy.times import stamp
 from merit.policy.watch.breaker import may_hold, outcome, trips, turns

@@ -9,8 +9,9 @@ import pytest
 
 from merit.api.hashing import identify
 from merit.api.spec import Spec
-from merit.api.status import Alarm, Promotion, Rejection, Revision, Signal, Status
+from merit.api.status import Promotion, Rejection, Revision, Signal, Status
 from merit.api.validation import parse_spec
+from merit.api.watched import Alarm
 from merit.policy.decide import decide
 from merit.policy.observed import Accepted, Arm, Figure, Observed, Route
 from merit.policy.remember import predecessor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from merit.api.reasons import Reason
+from merit.api.reasons import REASONS
 from merit.evidence.quantile import seconds_text
 from merit.metrics.answer import Source
 from merit.metrics.edges import Edges
@@ -126,4 +126,4 @@ async def _targets(source: Source, selector: str) -> list[Line]:
 
 
 def _remedy(reason: str) -> str:
-    return next((known.remedy for known in Reason if known == reason), "")
+    return REASONS[reason].remedy if reason in REASONS else ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from merit.api.status import Retraining, Status
+from merit.api.status import Status
+from merit.api.watched import Retraining
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from merit.api.defaults import RETRAINS_PER_WEEK, effective
 from merit.api.names import job_name, run_id
 from merit.api.spec import Spec
-from merit.api.status import Condition, Retraining, Signal, Status
+from merit.api.status import Condition, Signal, Status
+from merit.api.watched import Retraining
 from merit.policy.decision import Note, Retrain
 from merit.policy.observed import JobRun, Observed
 from merit.policy.remember import decided

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from merit.api.monitoring import Drift
 from merit.api.spec import Spec
-from merit.api.status import DriftState, Status
+from merit.api.status import Status
+from merit.api.watched import DriftState
 from merit.evidence.baseline import BurnIn
 from merit.evidence.bins import Histogram
 from merit.policy.evaluation.report import Report, parse_report

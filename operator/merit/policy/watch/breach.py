@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from merit.api.status import Alarm, Status
+from merit.api.status import Status
+from merit.api.watched import Alarm
 from merit.policy.decision import Decision, Note
 from merit.policy.observed import Arm, Observed
 from merit.policy.remember import decided, predecessor

@@ -13,7 +13,8 @@ from functools import lru_cache
 from merit.api.defaults import effective
 from merit.api.monitoring import Drift
 from merit.api.spec import Spec
-from merit.api.status import DriftState, Signal, Status
+from merit.api.status import Signal, Status
+from merit.api.watched import DriftState
 from merit.evidence.baseline import SAMPLES
 from merit.evidence.bins import Histogram, restored
 from merit.evidence.counts import NoSample

@@ -10,7 +10,8 @@ import math
 from contextlib import suppress
 from dataclasses import replace
 
-from merit.api.status import Revision, Status, Verifying
+from merit.api.status import Revision, Status
+from merit.api.watched import Verifying
 from merit.evidence.analysis import Analysis, Terms
 from merit.evidence.counts import Sample
 from merit.policy.canary.capacity import HEADROOM
