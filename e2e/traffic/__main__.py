@@ -56,6 +56,7 @@ def main() -> int:
     parser.add_argument(
         "--h2c", action="store_true", help="HTTP/2 without TLS: all requests on one connection"
     )
+    parser.add_argument("--fresh", action="store_true", help="a new connection for each request")
     parser.add_argument("--duration", default="0", help="such as 60s; 0: until SIGTERM")
     asked = parser.parse_args()
     attack = subprocess.Popen(
@@ -64,6 +65,7 @@ def main() -> int:
             *(f"-rate={asked.rate}", f"-duration={asked.duration}", f"-timeout={TIMEOUT}s"),
             f"-connections={asked.connections}",
             *(("-h2c",) if asked.h2c else ()),
+            *(("-keepalive=false",) if asked.fresh else ()),
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

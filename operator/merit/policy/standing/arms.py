@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from merit.api.defaults import effective
-from merit.api.status import Candidate, Leaving, Status
+from merit.api.status import Leaving, Status
 from merit.policy.canary.capacity import pods_for_half, pods_wanted
 from merit.policy.canary.case import case_of
 from merit.policy.gates.needs import brought_up
@@ -106,14 +106,19 @@ def _candidate(seen: Observed, status: Status, now: float) -> Plan | None:
     accepted = seen.accepted.get(f"{candidate.short}-{candidate.policy}")
     if accepted is None:
         return None
-    if candidate.stage == "Feasibility":
-        least = effective(accepted.spec).replicas_min
-        return Plan(candidate.short, accepted.identity.key, least)
     known, case = effective(accepted.spec), case_of(replace(seen, status=status))
-    if by_pods(seen) and (case is None or _rests(candidate, now)):
-        replicas = 0  # its open connections end; afterwards its pods are made anew
+    if candidate.stage == "Feasibility":
+        # By pod count, all pods that serve are reached while two revisions are compared.
+        reached = by_pods(seen) and status.verifying is not None
+        return Plan(candidate.short, accepted.identity.key, 0 if reached else known.replicas_min)
+    wanted = pods_wanted(case) if case else known.replicas_min
+    if by_pods(seen) and candidate.superseded:
+        replicas = 0
+    elif by_pods(seen) and candidate.stage == "Withdrawn":
+        arm = seen.arms.get(candidate.short, Arm(candidate.short))
+        replicas = _emptied(candidate.since, arm.desired, wanted, now)
     else:
-        replicas = pods_wanted(case) if case else known.replicas_min
+        replicas = wanted
     budget = known.replicas_min > 1 and replicas > 1
     return Plan(candidate.short, accepted.identity.key, replicas, budget=budget)
 
@@ -130,8 +135,14 @@ def _predecessor(seen: Observed, status: Status) -> Plan | None:
     return Plan(probe.short, accepted.identity.key, replicas, budget=known.replicas_min > 1)
 
 
-def _rests(candidate: Candidate, now: float) -> bool:
-    return candidate.stage == "Withdrawn" and age(candidate.since, now) < DRAIN
+def _emptied(since: str, before: int, after: int, now: float) -> int:
+    """By pod count, the pods of what has no share any more, by when it lost it.
+
+    First as many as there were, until every node leaves them out; then none, so that open
+    connections end; then new ones, which nobody is connected to.
+    """
+    gone = age(since, now)
+    return before if gone < SETTLE else 0 if gone < DRAIN else after
 
 
 def _kept(seen: Observed, status: Status, leaving: Leaving, now: float) -> Plan | None:
@@ -147,10 +158,9 @@ def _kept(seen: Observed, status: Status, leaving: Leaving, now: float) -> Plan 
     drained = age(leaving.since, now) >= DRAIN
     budget = known.replicas_min > 1
     if by_pods(seen):
-        # Open connections end with the pods; new ones, which the Service leaves out, get none.
         # While a candidate has a share the Service is before all pods that serve.
-        away = not drained or _on_its_way(status)
-        replicas = 0 if away else least
+        emptied = _emptied(leaving.since, arm.desired, least, now)
+        replicas = 0 if _on_its_way(status) else emptied
         return Plan(leaving.short, accepted.identity.key, replicas, budget=budget)
     idle = seen.idle.get(leaving.short, False) and age(leaving.since, now) >= SETTLE
     replicas = least if drained or idle or not arm.exists else arm.desired

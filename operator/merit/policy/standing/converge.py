@@ -21,7 +21,7 @@ from merit.policy.gates.needs import expected_job, given_up
 from merit.policy.observed import Arm, Observed
 from merit.policy.remember import DRAIN
 from merit.policy.standing.announce import announced, settles_in, unheard
-from merit.policy.standing.arms import fulfilled, plans, stays
+from merit.policy.standing.arms import SETTLE, fulfilled, plans, stays
 from merit.policy.standing.pin import pin_action
 from merit.policy.standing.prune import prune
 from merit.policy.standing.routes import by_pods
@@ -64,7 +64,8 @@ def wanted_weights(status: Status) -> dict[str, int]:
 def leaving_until(status: Status, now: float) -> float | None:
     """Seconds until something is due for an arm that leaves."""
     due = [seconds(arm.until) - now for arm in status.leaving]
-    due += [left for arm in status.leaving if (left := seconds(arm.since) + DRAIN - now) > 0]
+    for after in (SETTLE, DRAIN):
+        due += [left for arm in status.leaving if (left := seconds(arm.since) + after - now) > 0]
     return max(0.5, min(due)) if due else None
 
 
