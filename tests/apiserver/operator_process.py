@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from merit import app, logs
 from merit.cluster.cache import Cache, Key
@@ -19,6 +21,8 @@ from merit.works import Works
 class Tells:
     """Prints every key. A key named `stuck` never ends by itself."""
 
+    may_decide: Callable[[float], bool]
+
     async def reconcile(self, key: Key) -> float | None:
         print(f"reconcile {key.namespace}/{key.name}", flush=True)
         if key.name == "stuck":
@@ -30,6 +34,12 @@ class Tells:
 
     def wants_sample(self, key: Key) -> bool:
         return False
+
+    def concerned(self, key: Key, obj: dict[str, Any] | None) -> set[Key]:
+        return set()
+
+    def looked(self, keys: Iterable[Key]) -> None:
+        """Nobody waits for it."""
 
 
 class Blind:

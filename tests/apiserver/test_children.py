@@ -93,6 +93,7 @@ async def test_matches_filters_and_timeouts_reach_the_route_as_they_were_written
     assert [m.get("method") for m in forwarding["matches"]] == ["POST", None, None]
     assert forwarding["backendRefs"][0]["weight"] == 100
     assert "backendRefs" not in redirecting
+    await stage.rest(60.0)
     before = versions(stage)
     stage.start()
     await stage.rest(60.0)

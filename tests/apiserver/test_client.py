@@ -27,6 +27,7 @@ from merit.cluster.intake import Intake
 from merit.cluster.sweep import Sweep
 from merit.cluster.watches import Watches, watched
 from tests.api.manifests import good
+from tests.conftest import CRD, define
 
 pytestmark = pytest.mark.apiserver
 ROOT = Path(__file__).parent.parent.parent
@@ -187,7 +188,8 @@ async def test_an_answer_that_takes_too_long_is_an_error_of_ours(cluster: Cluste
 async def test_which_apis_are_served_is_known(cluster: Cluster) -> None:
     assert await cluster.serves("merit.dev/v1alpha1", "ModelDeployment")
     assert await cluster.serves("v1", "Pod")
-    assert not await cluster.serves("gateway.networking.k8s.io/v1", "HTTPRoute")
+    assert not await cluster.serves("nobody.example.com/v1", "Nothing")
+    assert not await cluster.serves("v1", "Nothing")
 
 
 async def until(true: Callable[[], bool], seconds: float = 15.0) -> None:
@@ -396,22 +398,22 @@ async def test_the_installed_command_leads_and_leaves_on_sigterm(
     assert not json.loads(lease)["spec"].get("holderIdentity")
 
 
-async def test_a_missing_api_is_named_and_the_process_ends(
-    control_plane: ControlPlane, tmp_path: Path, replicas: Callable[[str], Process]
-) -> None:
-    only = replicas("only")
-    only.end()
-    (tmp_path / "config.yaml").write_text("gatewayAPI: true\n")
-    done = subprocess.run(
-        only.process.args,
-        env={
-            **os.environ,
-            "KUBECONFIG": str(control_plane.kubeconfig),
-            "PYTHONPATH": str(ROOT / "operator"),
-        },
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+async def test_a_missing_api_is_named_and_the_process_ends(tmp_path: Path) -> None:
+    with ControlPlane(tmp_path / "bare") as bare:  # Gateway API was never installed here
+        define(bare, str(CRD))
+        only = Process(bare, tmp_path, "only")
+        only.end()
+        (tmp_path / "config.yaml").write_text("gatewayAPI: true\n")
+        done = subprocess.run(
+            only.process.args,
+            env={
+                **os.environ,
+                "KUBECONFIG": str(bare.kubeconfig),
+                "PYTHONPATH": str(ROOT / "operator"),
+            },
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
     assert done.returncode == 1
     assert "gateway.networking.k8s.io/v1 HTTPRoute (install Gateway API" in done.stderr
