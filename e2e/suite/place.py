@@ -101,6 +101,11 @@ class Place:
             lambda seen: phase(seen) in ("Invalid", "RolledBack") or weight(seen) > 0,
         )
 
+    def records(self) -> set[str]:
+        """The records of finished stage runs."""
+        found = self.kubectl("-n", self.namespace, "get", "configmaps", "--output=name")
+        return {name for name in found.split() if "-evaluation-" in name or "-feasibility-" in name}
+
     def settled(self) -> Answers:
         """The customers' count, a few seconds of traffic later."""
         return self.customers.after(self.customers.now(), AFTERWARDS)
