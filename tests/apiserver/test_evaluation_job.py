@@ -65,6 +65,7 @@ def test_a_record_cannot_be_changed_and_is_found_by_stage_and_revision(
         owner=OWNER,
         content=content,
     )
+    del record["metadata"]["ownerReferences"]  # the collector would take it: nobody is its owner
     control_plane.kubectl("create", "-f", "-", stdin=json.dumps(record))
     label = "merit.dev/name=fraud,merit.dev/stage=evaluation,merit.dev/candidate=aaaaaaaa"
     found = json.loads(control_plane.kubectl("get", "cm", "-l", label, "-o", "json"))["items"]
