@@ -208,6 +208,13 @@ class Config(_Part):
     drift: DriftTimes = DriftTimes()
     log: Log = Log()
 
+    def read_by(self, image: str) -> Config:
+        """With this image for frameworks' files where the file names none."""
+        if self.images.report:
+            return self
+        images = self.images.model_copy(update={"report": image})
+        return self.model_copy(update={"images": images})
+
     def constants(self) -> Constants:
         """The constants of judgement in force."""
         judgement = self.judgement

@@ -82,3 +82,13 @@ def test_a_mistake_is_one_sentence_that_names_the_field(
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cannot be read: No such file"):
         load(tmp_path / "absent.yaml")
+
+
+def test_the_operators_own_image_reads_reports_where_none_is_named() -> None:
+    config = Config.model_validate({"images": {"tools": "example.com/tools:1"}})
+    filled = config.read_by("example.com/merit:1")
+    assert (filled.images.report, filled.images.tools) == (
+        "example.com/merit:1",
+        "example.com/tools:1",
+    )
+    assert filled.read_by("example.com/another:1") == filled

@@ -38,7 +38,7 @@ def run(chosen: argparse.Namespace) -> int:
     """Run one replica until SIGTERM. Returns the exit code."""
     # Imported here, so that the other commands need neither kopf nor a second to start.
     from merit import app, logs
-    from merit.config import Images, load
+    from merit.config import load
     from merit.metrics.preset import find_preset
     from merit.wiring import build
 
@@ -50,9 +50,7 @@ def run(chosen: argparse.Namespace) -> int:
     except ValueError as error:
         print(f"merit: {error}", file=sys.stderr)
         return 1
-    if not config.images.report:
-        image = os.environ.get("MERIT_IMAGE", "")
-        config = config.model_copy(update={"images": Images(report=image)})
+    config = config.read_by(os.environ.get("MERIT_IMAGE", ""))
     logs.configure(level=config.log.level, form=config.log.format)
     host, port = chosen.listen
     options = app.Options(
