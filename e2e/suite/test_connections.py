@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from e2e.demo.kubectl import wait_for
-from e2e.demo.model import Object
+from e2e.demo.model import Object, condition
 from e2e.suite.place import Place
 
 KEPT = ("--connections=4",)
@@ -52,6 +52,8 @@ def test_a_running_service_moves_to_merit_without_a_failed_request(place: Place)
     beside = place.settled()
     assert beside.failed == before.failed
     assert sum(beside.of("better")) == 0  # of two routes for one host the older one has it
+    shifted = condition(place.model.seen(), "TrafficShifted")
+    assert (shifted["status"], shifted["reason"]) == ("False", "RouteNotAccepted")
     place.kubectl("-n", place.namespace, "delete", f"httproute/{PLAIN}")
     wait_for("an answer of Merit's revision", 60, lambda: sum(place.settled().of("better")) or None)
     moved = place.settled()

@@ -86,7 +86,7 @@ async def test_matches_filters_and_timeouts_reach_the_route_as_they_were_written
     stage.store.refresh()
     route = stage.store.objects["HTTPRoute", stage.key.namespace, "fraud-scorer"]
     assert route["apiVersion"] == API_VERSION
-    forwarding, redirecting = route["spec"]["rules"]
+    forwarding, redirecting, _ = route["spec"]["rules"]
     first = RULES[0]
     assert forwarding["filters"] == first["filters"]
     assert forwarding["timeouts"] == first["timeouts"]

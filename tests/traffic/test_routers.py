@@ -46,10 +46,11 @@ def test_every_rule_that_forwards_has_the_same_shares_and_a_redirect_has_none() 
         {"matches": [{"path": {"value": "/b"}}]},
     ]
     route = rendered({GOOD: 90, BETTER: 10}, rules=rules)
-    first, second, third = route["spec"]["rules"]
+    first, second, third, quiet = route["spec"]["rules"]
     assert first == rules[0]
     assert second["backendRefs"] == third["backendRefs"]
     assert second["timeouts"] == {"request": "3s"}
+    assert [backend["name"] for backend in quiet["backendRefs"]] == [f"m-{GOOD}"]
     read = ROUTERS["gateway"].read(Standing(objects={"HTTPRoute": route}))
     assert read.weights == {GOOD: 90, BETTER: 10}
 
@@ -88,3 +89,22 @@ def test_by_pod_count_shares_are_read_from_pods_and_strangers_are_not_overlooked
     read = router.read(Standing({"Service": by_pods({GOOD: 100})}, {GOOD: 4, BETTER: 1}, intended))
     assert read.weights == {GOOD: 100}
     assert not router.read(Standing()).exists
+
+
+def test_a_rule_that_somebody_older_has_is_no_acceptance() -> None:
+    def told(**conditions: str) -> tuple[bool | None, str]:
+        route = rendered({GOOD: 100})
+        said = [
+            {"type": kind, "status": status, "reason": "Why", "message": kind}
+            for kind, status in conditions.items()
+        ]
+        read = ROUTERS["gateway"].read(
+            Standing(objects={"HTTPRoute": route | {"status": {"parents": [{"conditions": said}]}}})
+        )
+        return read.accepted, read.reason
+
+    assert told() == (None, "")
+    assert told(Accepted="True", ResolvedRefs="True") == (True, "")
+    assert told(Accepted="True", PartiallyInvalid="True") == (False, "Why: PartiallyInvalid")
+    assert told(Accepted="False") == (False, "Why: Accepted")
+    assert told(Accepted="True", PartiallyInvalid="False") == (True, "")

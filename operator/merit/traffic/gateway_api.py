@@ -12,6 +12,8 @@ from merit.policy.observed import Route
 from merit.traffic.router import Split, Standing
 
 API_VERSION = "gateway.networking.k8s.io/v1"
+# What a route that is taken whole says. A rule that somebody older has makes it partially invalid.
+_ANSWERS = {"Accepted": "True", "ResolvedRefs": "True", "PartiallyInvalid": "False"}
 ANNOUNCED = "merit-announced"  # the header of a rule that is there for its backends alone
 
 
@@ -32,12 +34,13 @@ class GatewayApi:
         if route is None:
             return Route()
         accepted, reason = answer_of(route)
+        weights = weights_of(route)
         return Route(
             exists=True,
-            weights=weights_of(route),
+            weights=weights,
             accepted=accepted,
             reason=reason,
-            announced=announced_in(route),
+            announced=announced_in(route) - set(weights),
         )
 
 
@@ -51,8 +54,9 @@ def http_route(split: Split) -> Object:
     plain = _plain(split)
     declared = [rule for rule in plain.get("rules") or [{}] if not _announces(rule)]
     rules = [_rule(rule, _backends(split, shares)) for rule in declared]
-    if quiet := sorted(split.announced - set(shares)):
-        rules.append(_announcement(split, quiet))
+    # The one that serves, too: while an older route of somebody else still has its requests, the
+    # gateway may know its backend by nothing else, and hands over without a gap.
+    rules.append(_announcement(split, sorted({split.serves} | split.announced - set(shares))))
     spec = {part: plain[part] for part in ("parentRefs", "hostnames") if plain.get(part)}
     spec["rules"] = rules
     return stamped(
@@ -136,12 +140,12 @@ def answer_of(route: Mapping[str, Any]) -> tuple[bool | None, str]:
         condition
         for parent in parents
         for condition in parent.get("conditions") or []
-        if condition.get("type") in ("Accepted", "ResolvedRefs")
+        if condition.get("type") in _ANSWERS
         and condition.get("observedGeneration", generation) >= generation
     ]
     if not any(a["type"] == "Accepted" for a in answers):
         return None, ""
-    refused = [a for a in answers if a.get("status") != "True"]
+    refused = [a for a in answers if a.get("status") != _ANSWERS[a["type"]]]
     if refused:
         return False, f"{refused[0].get('reason', '')}: {refused[0].get('message', '')}"[:256]
     return True, ""
