@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.world import scenarios
@@ -111,7 +113,7 @@ async def test_a_value_works_once_though_the_annotation_goes_and_comes_again() -
         assert len(operator.monitor.jobs) == 4
 
 
-def _jobs(count: int):  # type: ignore[no-untyped-def]
+def _jobs(count: int) -> Callable[[World], bool]:
     return lambda w: len(w.monitor.jobs) == count and w.status.get("phase") == "Rejected"
 
 

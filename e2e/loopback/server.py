@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ from e2e.cluster.daemon import Daemon, answers
 ADDRESS = "127.0.0.1"
 
 
-class Server:
+class Server(ABC):
     """A program that serves HTTP. `directory` holds its configuration, data and log, and stays.
 
     It ends with the `with`, and with the process that started it, even if that is killed.
@@ -29,9 +30,9 @@ class Server:
         self.url = f"http://{ADDRESS}:{self.port}"
         self._daemon = Daemon(self.name, self.directory, self.directory)
 
+    @abstractmethod
     def command(self) -> Sequence[str | Path]:
         """Program and flags."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """Start it, or start it again, and wait until it is ready. ClusterError if it is not."""

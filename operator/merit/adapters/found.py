@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from merit.policy.evaluation.strict import MAX_INT, Refusal, malformed, no_duplicates, plain
 
@@ -52,7 +52,7 @@ def part(tree: Mapping[str, Any], key: str, framework: str) -> Mapping[str, Any]
     return value
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """Whether a report may carry it."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
@@ -61,9 +61,9 @@ def is_number(value: object) -> bool:
 
 def whole(value: object) -> int | None:
     """A count, which frameworks also write as 13.0; None if it is none."""
-    if not is_number(value) or value != int(value) or value < 0:  # type: ignore[call-overload, operator]
+    if not is_number(value) or value != int(value) or value < 0:
         return None
-    return int(value)  # type: ignore[call-overload, no-any-return]
+    return int(value)
 
 
 def share(value: Any, n: int | None) -> Any:
