@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from merit.traffic.gateway_api import answer_of
 from tests.world import scenarios
 from tests.world.manifests import OBJECT
 from tests.world.scenarios import annotate, change, exposed, live, weighs
@@ -123,12 +124,29 @@ async def test_half_of_its_pods_never_ready_is_held_and_said() -> None:
 
 async def test_a_gateway_that_never_takes_the_split_gets_the_old_route_back() -> None:
     world = await World(scenarios.FIRST).play()
-    world.actors.picky = True
+    world.actors.refused = "split"
     scenarios.apply("better", exposed("better")).do(world)
     await world.run(exposed("better"), 120.0, "the split is written")
     await world.run(lambda w: w.weights == {"good": 100}, 400.0, "and taken back")
     assert world.status["phase"] == "Withdrawn" and not world.status.get("rejected")
-    world.actors.picky = False
+    world.actors.refused = ""
+    await world.run(live("better"), 1800.0, "the gateway is in order")
+    assert not world.monitor.violations
+
+
+def accepted(world: World) -> bool:
+    """The gateway takes the route as it stands."""
+    return answer_of(world.store.objects["HTTPRoute", *world.key])[0] is True
+
+
+async def test_a_gateway_that_refuses_even_the_announcement_gets_the_old_route_back() -> None:
+    world = await World(scenarios.FIRST).play()
+    world.actors.refused = "announcement"
+    scenarios.apply("better", exposed("better")).do(world)
+    await world.run(lambda w: w.status["phase"] == "Withdrawn", 400.0, "it is withdrawn")
+    await world.run(accepted, 30.0, "the old route is back, and accepted")
+    assert world.weights == {"good": 100} and not world.status.get("rejected")
+    world.actors.refused = ""
     await world.run(live("better"), 1800.0, "the gateway is in order")
     assert not world.monitor.violations
 

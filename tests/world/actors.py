@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from merit.traffic.gateway_api import announced_in, weights_of
 from tests.world.evaluations import KNOWN, Ending, env
 from tests.world.load import given, is_load_test, load_report, over_quota, sick
 from tests.world.merge import Object, merged
@@ -32,7 +33,7 @@ class Actors:
     looping: set[str] = field(default_factory=set)  # Deployments whose pods end again and again
     ailing: dict[str, tuple[int, Object]] = field(default_factory=dict)  # version: pods, status
     late: bool = False  # no Deployment that is not ready becomes so in time
-    picky: bool = False  # the gateway refuses whatever has two backends
+    refused: str = ""  # what the gateway does not take: a "split", or even an "announcement"
     load: dict[str, int] = field(default_factory=dict)  # pods that a revision's load asks for
 
     def settle(self) -> float:
@@ -219,8 +220,9 @@ class Actors:
 
     def _gateway(self, route: Object) -> None:
         generation = route["metadata"]["generation"]
-        split = any(len(rule.get("backendRefs", ())) > 1 for rule in route["spec"]["rules"])
-        word = "False" if self.picky and split else "True"
+        split = sum(1 for weight in weights_of(route).values() if weight) > 1
+        refused = {"split": split, "announcement": split or len(announced_in(route)) > 1}
+        word = "False" if refused.get(self.refused) else "True"
         parents = [
             {
                 "parentRef": parent,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from merit.api.status import Status
+from merit.api.status import Candidate, Status
 from merit.policy.observed import Observed
 from merit.policy.standing.arms import SETTLE, stays
 from merit.policy.standing.routes import by_pods
+from merit.policy.times import age
 
 
 def announced(seen: Observed, status: Status, now: float) -> frozenset[str]:
@@ -21,11 +22,18 @@ def announced(seen: Observed, status: Status, now: float) -> frozenset[str]:
         return frozenset()
     candidate, probe = status.candidate, status.verifying
     named = {arm.short for arm in status.leaving if stays(seen, arm, now)}
-    if candidate is not None and candidate.stage not in ("Evaluation", "Feasibility"):
+    if candidate is not None and _on_its_way(candidate, now):
         named.add(candidate.short)
     if probe is not None:
         named.add(probe.short)
     return frozenset(s for s in named if (arm := seen.arms.get(s)) and arm.exists and arm.in_sync)
+
+
+def _on_its_way(candidate: Candidate, now: float) -> bool:
+    """What was withdrawn is announced again when it resumes: the route may be why it had to go."""
+    if candidate.stage == "Withdrawn":
+        return age(candidate.since, now) < SETTLE
+    return candidate.stage not in ("Evaluation", "Feasibility")
 
 
 def unheard(seen: Observed, weights: Mapping[str, int], stable: str, now: float) -> frozenset[str]:
