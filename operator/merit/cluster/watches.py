@@ -26,6 +26,9 @@ Sink = Callable[[str, dict[str, Any], bool], None]
 SELECTOR = "merit.dev/name"
 """Children carry this label; nothing else of the cluster reaches this process."""
 
+LINGER = 0.5
+"""Seconds for the streams to say goodbye over TLS: aiohttp awaits that of idle connections only."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Watched:
@@ -184,18 +187,20 @@ class Watches:
         registry = kopf.OperatorRegistry()
         register(registry, self._kinds, relay)
 
+        async def watch() -> None:
+            await kopf.operator(
+                registry=registry,
+                settings=settings(self._kinds),
+                standalone=True,
+                clusterwide=not self._namespaces,
+                namespaces=self._namespaces,
+                stop_flag=self._stop,
+            )
+            await asyncio.sleep(LINGER)
+
         def run() -> None:
             try:
-                asyncio.run(
-                    kopf.operator(
-                        registry=registry,
-                        settings=settings(self._kinds),
-                        standalone=True,
-                        clusterwide=not self._namespaces,
-                        namespaces=self._namespaces,
-                        stop_flag=self._stop,
-                    )
-                )
+                asyncio.run(watch())
             except BaseException:
                 log.exception("watching has ended")
             finally:
