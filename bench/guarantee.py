@@ -26,11 +26,11 @@ HORIZON = 3600.0
 SEED = 20261126
 
 
-def cell(task: tuple[Kind, float, int, float]) -> tuple[float, Cell]:
+def cell(task: tuple[Kind, float, int, float, int]) -> tuple[float, Cell]:
     """One kind at one traffic."""
-    kind, rps, runs, scrape = task
+    kind, rps, runs, scrape, seed = task
     found = plan_at(rps, scrape=scrape)
-    study = Study(found, service_of(found), kind, seed=SEED, horizon=HORIZON)
+    study = Study(found, service_of(found), kind, seed=seed, horizon=HORIZON)
     return rps, study.cell(list(study.courses(range(runs))))
 
 
@@ -40,14 +40,16 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1000, help="rollouts a healthy cell")
     parser.add_argument("--scrape", type=float, default=15.0, help="seconds between two samples")
     parser.add_argument("--only", default="", help="healthy, defects, or part of a kind's name")
+    parser.add_argument("--rps", type=int, nargs="+", default=RPS, help="only these")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--seed", type=int, default=SEED, help="another one: other rollouts")
     parser.add_argument("--json", type=Path, help="where to write every cell")
     chosen = parser.parse_args()
     tasks = [
-        (kind, float(rps), runs, chosen.scrape)
+        (kind, float(rps), runs, chosen.scrape, chosen.seed)
         for kinds, runs in ((HEALTHY, chosen.runs), (DEFECTS, max(1, chosen.runs // 2)))
         for kind in kinds
-        for rps in RPS
+        for rps in chosen.rps
         if chosen.only in (("defects " if kind.defective else "healthy ") + kind.name)
     ]
     found: list[tuple[float, Cell]] = []

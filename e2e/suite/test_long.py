@@ -18,7 +18,7 @@ import pytest
 from e2e.demo.model import phase, stable
 from e2e.demo.setting import Setting
 from e2e.suite.place import Place
-from e2e.suite.prediction import predicted
+from e2e.suite.prediction import predicted, sentence
 
 AT_ONCE, RATE = 3, 67  # objects, requests a second for each
 HEALTHY, BAD = 20, 10
@@ -60,8 +60,7 @@ def test_healthy_rollouts_are_never_rolled_back_and_bad_ones_always(places: list
         bad = [o for found in pool.map(_bad, places, _parts(BAD)) for o in found]
     _tell("healthy", healthy)
     _tell("5 % errors", bad)
-    forecast = predicted("failing", rps=RATE, defect=f"errors={SHARE:.0%}", scrape="5s")
-    print(f"predicted for 5 % errors: {forecast}")
+    print(sentence(predicted("failing", rps=RATE, defect=f"errors={SHARE:.0%}")))
     assert [outcome.phase for outcome in healthy] == ["Live"] * HEALTHY
     assert sum(outcome.failed for outcome in healthy) == 0, "a move of traffic failed requests"
     assert [outcome.phase for outcome in bad] == ["RolledBack"] * BAD
@@ -100,7 +99,7 @@ def _tell(what: str, outcomes: list[Outcome]) -> None:
     failed = sorted(outcome.failed for outcome in outcomes)
     seconds = sorted(outcome.seconds for outcome in outcomes)
     print(
-        f"{what}: {len(outcomes)} rollouts; bad requests {sum(failed)} in all, median "
-        f"{statistics.median(failed):.0f}, most {failed[-1]}; "
-        f"median {statistics.median(seconds):.0f}s"
+        f"{what}: {len(outcomes)} rollouts; bad requests {sum(failed)} in all, "
+        f"{statistics.mean(failed):.1f} each, median {statistics.median(failed):.0f}, "
+        f"most {failed[-1]}; median {statistics.median(seconds):.0f}s"
     )
