@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.world import scenarios
+from tests.world.manifests import manifest
 from tests.world.world import World
 
 
@@ -63,6 +64,18 @@ async def test_no_user_meets_the_pods_while_they_are_under_load() -> None:
     assert world.weights == {"good": 100}
     front = world.store.objects[("Service", *world.key)]["spec"]["selector"]
     assert front["merit.dev/revision"] == world.status["stable"]["short"]
+
+
+async def test_the_load_test_is_pulled_with_the_secrets_that_the_server_is_pulled_with() -> None:
+    world = await World(scenarios.FIRST).play()
+    again = manifest("brisk")
+    secrets = [{"name": "registry"}]
+    again["spec"]["serving"]["template"]["spec"]["imagePullSecrets"] = secrets
+    world.store.apply(again, scenarios.USER)
+    await world.run(lambda w: bool(jobs(w, "feasibility")), 300.0, "the load test")
+    (job,) = jobs(world, "feasibility")
+    pod = world.store.objects[("Job", world.key.namespace, job)]["spec"]["template"]["spec"]
+    assert pod["imagePullSecrets"] == secrets
 
 
 async def test_what_is_too_slow_is_refused_with_what_would_help_and_leaves_no_pods() -> None:

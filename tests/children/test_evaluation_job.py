@@ -144,3 +144,15 @@ def test_the_users_own_manifest_is_left_as_it_was() -> None:
     spec = parse_spec(manifest["spec"], name="fraud")
     assert job(manifest) == job(manifest)
     assert parse_spec(manifest["spec"], name="fraud") == spec
+
+
+def test_the_reading_container_is_pulled_with_the_servers_secrets_as_well() -> None:
+    server = put("spec.serving.template.spec.imagePullSecrets", [{"name": "a"}, {"name": "b"}])
+    both = {"name": "e", "image": "e:1"}
+    own = put(
+        f"{TEMPLATE}.spec", {"containers": [both], "imagePullSecrets": [{"name": "b"}]}, server
+    )
+    by_merit = pod(put("spec.evaluation.report", MLFLOW, own))
+    assert by_merit["imagePullSecrets"] == [{"name": "b"}, {"name": "a"}]
+    assert pod(own)["imagePullSecrets"] == [{"name": "b"}]  # no image of Merit's: as it was written
+    assert "imagePullSecrets" not in pod(put("spec.evaluation.report", MLFLOW, with_init()))

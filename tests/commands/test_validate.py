@@ -158,6 +158,7 @@ def test_a_manifest_without_a_flaw_brings_no_warning(
 
 _ENV = [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "api-key", "key": "k"}}}]
 _VOLUMES = [{"name": "c", "configMap": {"name": "settings"}}]
+_LOAD = {"load": {"request": {"path": "/predict", "bodiesFrom": {"configMap": "samples"}}}}
 
 WARNINGS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a bound off the edges": (
@@ -189,6 +190,11 @@ WARNINGS: dict[str, tuple[dict[str, Any], str, str]] = {
         put(f"{POD}.volumes", _VOLUMES, clean()),
         "spec.serving.template",
         "ConfigMap settings",
+    ),
+    "request bodies for a load test": (
+        put("spec.feasibility", _LOAD, clean()),
+        "spec.feasibility.load.request.bodiesFrom",
+        "ConfigMap samples is outside every hash",
     ),
     "a template that is not restricted": (
         put(f"{POD}.containers.0.securityContext.capabilities", {}, clean()),

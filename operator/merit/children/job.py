@@ -9,7 +9,7 @@ from merit.api.defaults import EVALUATION_BACK_OFF, EVALUATION_DEADLINE
 from merit.api.names import LABEL_CANDIDATE, LABEL_STAGE
 from merit.api.spec import Spec
 from merit.children.report_container import read_by_merit
-from merit.children.workload import Object, labels, metadata
+from merit.children.workload import Object, labels, metadata, pull_secrets
 
 
 def evaluation_job(
@@ -56,6 +56,9 @@ def evaluation_job(
         container["env"] = env + [{"name": key, "value": value} for key, value in given]
         container["terminationMessagePolicy"] = "File"  # log lines are no report
     if spec.evaluation.file:
+        # The reading container's image is Merit's, and may come from where the server's comes from.
+        if secrets := pull_secrets(template, spec.serving.template):
+            pod["imagePullSecrets"] = secrets
         read_by_merit(pod, spec.evaluation, revision=revision, nonce=nonce, image=image)
     body["template"] = template
     marks = labels(name) | {LABEL_STAGE: "evaluation", LABEL_CANDIDATE: short}

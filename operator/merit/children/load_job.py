@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from merit.api.names import LABEL_CANDIDATE, LABEL_NAME, LABEL_REVISION, LABEL_STAGE, arm_name
 from merit.children.workload import Object, labels, metadata
@@ -25,8 +25,12 @@ def load_job(
     short: str,
     nonce: str,
     port: int,
+    secrets: Sequence[Object] = (),
 ) -> Object:
-    """The Job of gate 2. `order`: what it sends, and to which of the candidate's pods."""
+    """The Job of gate 2. `order`: what it sends, and to which of the candidate's pods.
+
+    `secrets`: imagePullSecrets of the pods under test, for a registry that serves both images.
+    """
     target = f"http://{arm_name(name, short)}.{namespace}.svc:{port}"
     given: Mapping[str, str] = {
         "MERIT_NAME": name,
@@ -47,7 +51,8 @@ def load_job(
             "backoffLimit": 0,  # a second pod would put twice the load on the model
             "template": {
                 "metadata": {"labels": labels(name)},
-                "spec": _pod(image, given, order.bodies, name, short),
+                "spec": _pod(image, given, order.bodies, name, short)
+                | ({"imagePullSecrets": list(secrets)} if secrets else {}),
             },
         },
     }

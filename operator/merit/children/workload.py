@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 from merit.api.hashing import content_hash
@@ -99,6 +100,16 @@ def deployment(name: str, namespace: str, owner: Object, spec: Spec, identity: A
             },
         }
     )
+
+
+def pull_secrets(*templates: Mapping[str, Any]) -> list[Object]:
+    """imagePullSecrets of these pod templates, each once: what a pod of Merit's pulls with."""
+    named = [
+        dict(secret)
+        for template in templates
+        for secret in (template.get("spec") or {}).get("imagePullSecrets") or ()
+    ]
+    return [secret for i, secret in enumerate(named) if secret not in named[:i]]
 
 
 def arm_service(name: str, namespace: str, owner: Object, spec: Spec, short: str) -> Object:

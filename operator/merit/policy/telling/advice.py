@@ -43,6 +43,7 @@ def advise(
         *_uncovered(spec),
         *_mutable(spec),
         *_outside(spec),
+        *_bodies(spec),
         *_unrestricted(spec),
         *_unpriced(spec),
         *_bypassed(spec, now),
@@ -109,6 +110,17 @@ def _outside(spec: Spec) -> Iterator[Advice]:
                 "is neither evaluated nor rolled back",
                 "make it immutable, with a new name for new content",
             )
+
+
+def _bodies(spec: Spec) -> Iterator[Advice]:
+    load = spec.feasibility.load if spec.feasibility else None
+    if load is not None and load.request.bodies_from is not None:
+        yield Advice(
+            "spec.feasibility.load.request.bodiesFrom",
+            f"ConfigMap {load.request.bodies_from.config_map} is outside every hash: an edit of "
+            "what it holds starts no new load test, and what passed stays passed",
+            "make it immutable, with a new name for new content",
+        )
 
 
 def _references(value: Any) -> Iterator[str]:

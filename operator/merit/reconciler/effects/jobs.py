@@ -5,6 +5,7 @@ from __future__ import annotations
 from merit.children.job import evaluation_job
 from merit.children.load_job import load_job
 from merit.children.records import stage_record
+from merit.children.workload import pull_secrets
 from merit.evidence.cost import Unpriced
 from merit.policy.decision import Record, RunJob
 from merit.policy.feasibility.load_run import demand_of, order_of
@@ -66,6 +67,7 @@ async def _put_under_load(hands: Hands, action: RunJob) -> None:
             short=short,
             nonce=action.nonce,
             port=port,
+            secrets=pull_secrets(spec.serving.template),
         )
     )
 
