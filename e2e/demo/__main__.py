@@ -61,6 +61,9 @@ def play(setting: Setting, *, quick: bool) -> None:
     customers = client.Client(setting.kubectl, NAMESPACE)
     heading("good: the first version serves once its evaluation passes")
     scenes.serve(story)
+    if not quick:
+        heading("slow: as accurate as any, and too dear to serve")
+        scenes.too_slow(story)
     heading("customers: 40 payments a second through the gateway, every answer counted")
     flowing = customers.start(setting.manifest(client.MANIFEST.read_text()))
     say(f"   {flowing.total} answers, {flowing.failed} failed")
@@ -73,6 +76,9 @@ def play(setting: Setting, *, quick: bool) -> None:
         scenes.refuse(story, customers, "unfair", "region=north")
     heading("failing: accurate on its holdout, but some live payments break it")
     scenes.roll_back(story, customers)
+    if not quick:
+        heading("leaking: earns its promotion, and turns slow when it serves")
+        scenes.turn(story, customers)
     heading("how it stands")
     say("   $ kubectl get mdep --all-namespaces")
     say(setting.kubectl("get", "mdep", "--all-namespaces").rstrip())

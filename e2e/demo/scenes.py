@@ -1,4 +1,4 @@
-"""The four versions: what is applied, what has to happen, and by when."""
+"""The versions of the story: what is applied, what has to happen, and by when."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from e2e.demo.words import told
 
 # Seconds. Long beside what is usual: a deadline is for what will not come any more.
 SERVING, PROMOTED, REJECTED, ROLLED_BACK = 240, 600, 240, 420
+LOADED = 720  # a load test halves its rate until one holds
+TURNED, COMPARED = 420, 300  # from a promotion until it is doubted; until the comparison is over
 LOOKS = 15  # seconds of looking on after a second apply: three of the operator's ticks
 AFTERWARDS = 400  # answers: what traffic does after a decision belongs to the decision
 
@@ -56,21 +58,23 @@ def promote(story: Story, client: Client) -> None:
     told(f"better is promoted; client: {after.total - before.total} requests, 0 failed")
 
 
+def too_slow(story: Story) -> None:
+    """A dear one is as accurate as any, and its load test finds that it can not be served."""
+    serving = stable(story.seen())
+    story.apply("slow")
+    entry = _rejected(story, "slow", serving, LOADED)
+    if entry["stage"] != "Feasibility":
+        raise DemoError(f"slow was rejected at {entry['stage']}, not by its load test")
+    told(f"slow passed its evaluation, and can not be served ({entry['reason']})")
+    story.starts_nothing("slow", LOOKS)
+    told("applied again: no second load test")
+
+
 def refuse(story: Story, client: Client, version: str, why: str) -> None:
     """One that misses a bar fails at the gate and never meets a customer. `why`: in the reason."""
     serving = stable(story.seen())
     story.apply(version)
-    seen = story.until(
-        f"the rejection of version {version}",
-        REJECTED,
-        lambda seen: phase(seen) == "Rejected",
-        lambda seen: (
-            phase(seen) in ("Invalid", "RolledBack")
-            or stable(seen) != serving
-            or seen["status"].get("candidate", {}).get("weight", 0) > 0
-        ),
-    )
-    entry = seen["status"]["rejected"][0]
+    entry = _rejected(story, version, serving, REJECTED)
     if entry["stage"] != "Evaluation":
         raise DemoError(f"{version} was rejected at {entry['stage']}, not at its evaluation")
     if why not in entry["evidence"]:
@@ -80,6 +84,21 @@ def refuse(story: Story, client: Client, version: str, why: str) -> None:
     told(f"{version} is rejected at the gate ({entry['reason']}); it had no request")
     story.starts_nothing(version, LOOKS)
     told("applied again: no second Job")
+
+
+def _rejected(story: Story, version: str, serving: str, seconds: float) -> Object:
+    """What the ledger says of it once a gate has said no; meanwhile it has no traffic."""
+    seen = story.until(
+        f"the rejection of version {version}",
+        seconds,
+        lambda seen: phase(seen) == "Rejected",
+        lambda seen: (
+            phase(seen) in ("Invalid", "RolledBack")
+            or stable(seen) != serving
+            or seen["status"].get("candidate", {}).get("weight", 0) > 0
+        ),
+    )
+    return dict(seen["status"]["rejected"][0])
 
 
 def roll_back(story: Story, client: Client) -> None:
@@ -108,6 +127,45 @@ def roll_back(story: Story, client: Client) -> None:
     told(f"{serving} serves everything again: {AFTERWARDS} more requests, 0 failed")
     story.starts_nothing("failing", LOOKS)
     told("applied again: no new Job, no new canary")
+
+
+def turn(story: Story, client: Client) -> None:
+    """One that is promoted and turns slow minutes later is compared, and taken back."""
+    serving = stable(story.seen())
+    story.apply("leaking")
+    story.until(
+        "the promotion of version leaking",
+        PROMOTED,
+        lambda seen: stable(seen) == "leaking" and phase(seen) == "Live",
+        _refused,
+    )
+    told("leaking earned its traffic as any other, and serves everything")
+    before = client.now()
+    story.until(
+        "the doubt about version leaking",
+        TURNED,
+        lambda seen: phase(seen) == "Verifying",
+        lambda seen: phase(seen) == "RolledBack",
+    )
+    told(f"it turned slow; {serving} is brought in beside it, to be compared in the same minutes")
+    seen = story.until(
+        "the rollback of version leaking",
+        COMPARED,
+        lambda seen: phase(seen) == "RolledBack" and "rollback" in seen["spec"],
+        lambda seen: stable(seen) not in ("leaking", serving),
+    )
+    entry = seen["status"]["rejected"][0]
+    if stable(seen) != serving or entry["stage"] != "Live":
+        raise DemoError(f"{stable(seen)} serves; leaking was stopped at {entry['stage']}")
+    settled = client.after(client.now(), AFTERWARDS)
+    later = client.after(settled, AFTERWARDS)
+    if later.slow != settled.slow:
+        raise DemoError(f"{later.slow - settled.slow} answers were slow after the rollback")
+    told(f"leaking is taken back ({entry['reason']}: {entry.get('evidence', '')})")
+    told(
+        f"the price, by the client's count: {settled.slow - before.slow} slow answers of "
+        f"{settled.total - before.total}; then {AFTERWARDS} more, none slow"
+    )
 
 
 def _recorded(seen: Object) -> None:
