@@ -10,7 +10,7 @@ from merit.api.status import Candidate, Status
 from merit.evidence.analysis import Analysis
 from merit.evidence.ladder import ladder
 from merit.evidence.terms import Terms
-from merit.policy.evaluation.gate import candidate_spec
+from merit.policy.gates.run import candidate_spec
 from merit.policy.observed import Accepted, Arm, Observed
 from merit.policy.signals import bars
 from merit.policy.standing.pods import left_out, pod_ladder, pods_for, share_of

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import merit
-from merit.api.names import job_name, nonce, run_id
 from merit.api.quantity import format_duration
 from merit.api.spec import Spec
-from merit.api.status import Candidate, Status
+from merit.api.status import Status
 from merit.api.validation import Invalid
 from merit.policy.decision import Decision, Note, Record, RunJob
 from merit.policy.evaluation.bars import Serving
 from merit.policy.evaluation.report import Report, parse_report
 from merit.policy.evaluation.strict import LIMIT, plain
 from merit.policy.gates.passed import passed, passed_before
+from merit.policy.gates.run import Run, run_at
 from merit.policy.gates.runs import RERUNS, Outcome, again, follows, outcome, told_findings
-from merit.policy.observed import Accepted, JobRun, Observed, Tuning
+from merit.policy.observed import JobRun, Observed, Tuning
 from merit.policy.remember import decided, reject, told
 from merit.policy.times import age, seconds, stamp
 from merit.policy.verdict import Verdict
@@ -28,36 +27,15 @@ PULL_PATIENCE = 300.0  # seconds until a run whose image cannot be pulled counts
 BRIEF = 400  # characters of a verdict in the ledger and in the list of decisions
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """The run of gate 1 that an object is in: its candidate, spec, Job, and what binds a report."""
-
-    candidate: Candidate
-    accepted: Accepted
-    job: str
-    nonce: str
-
-
 def run_of(seen: Observed) -> Run | None:
     """The run, if this object is in gate 1."""
-    candidate, accepted = seen.status.candidate, candidate_spec(seen)
-    if candidate is None or accepted is None or candidate.stage != "Evaluation":
-        return None
-    of = (seen.uid, candidate.revision, accepted.identity.evaluation, candidate.run)
-    name = job_name(seen.name, candidate.short, "evaluation", run_id(*of))
-    return Run(candidate, accepted, name, nonce(*of))
+    return run_at(seen, "Evaluation")
 
 
 def expected_job(seen: Observed) -> str | None:
     """The name of the Job that this object waits for now, or is held at, if it is in gate 1."""
     run = run_of(seen)
     return run.job if run else None
-
-
-def candidate_spec(seen: Observed) -> Accepted | None:
-    """The accepted spec that the candidate is judged by."""
-    candidate = seen.status.candidate
-    return seen.accepted.get(f"{candidate.short}-{candidate.policy}") if candidate else None
 
 
 def compares(seen: Observed) -> bool:

@@ -13,12 +13,12 @@ from merit.api.names import job_name, run_id
 from merit.api.status import Candidate
 from merit.evidence.cost import Unpriced
 from merit.policy.decision import Decision, Note, Record
-from merit.policy.evaluation.gate import candidate_spec
 from merit.policy.feasibility.demand import Demand
 from merit.policy.feasibility.load_run import demand_of, load_run
 from merit.policy.feasibility.load_test import again_or_held, put_under_load
 from merit.policy.feasibility.sizing import plural
 from merit.policy.gates.passed import passed, passed_before
+from merit.policy.gates.run import candidate_spec
 from merit.policy.observed import Accepted, Observed
 from merit.policy.remember import decided, reject, told
 from merit.policy.times import stamp

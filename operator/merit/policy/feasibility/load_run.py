@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from merit.api.defaults import effective
-from merit.api.names import job_name, nonce, run_id
 from merit.api.spec import Spec
-from merit.api.status import Candidate
 from merit.evidence.cost import PriceBook, Unpriced, unit_price
 from merit.evidence.load import Plan
 from merit.evidence.load_order import Order
-from merit.policy.evaluation.gate import candidate_spec
 from merit.policy.feasibility.demand import Demand
-from merit.policy.observed import Accepted, Observed
+from merit.policy.gates.run import Run, run_at
+from merit.policy.observed import Observed
 
 PERCENTILES = ("p50", "p90", "p95", "p99")
 
 
-@dataclass(frozen=True, slots=True)
-class LoadRun:
-    """The candidate under load, the spec it is judged by, its Job's name and the nonce."""
-
-    candidate: Candidate
-    accepted: Accepted
-    job: str
-    nonce: str
-
-
-def load_run(seen: Observed) -> LoadRun | None:
+def load_run(seen: Observed) -> Run | None:
     """The run, if this object is in gate 2 and declares a load test."""
-    candidate, accepted = seen.status.candidate, candidate_spec(seen)
-    if candidate is None or accepted is None or candidate.stage != "Feasibility":
-        return None
-    if accepted.spec.feasibility is None or accepted.spec.feasibility.load is None:
-        return None
-    of = (seen.uid, candidate.revision, accepted.identity.feasibility, candidate.run)
-    name = job_name(seen.name, candidate.short, "feasibility", run_id(*of))
-    return LoadRun(candidate, accepted, name, nonce(*of))
+    run = run_at(seen, "Feasibility")
+    declared = run.accepted.spec.feasibility if run else None
+    return run if declared is not None and declared.load is not None else None
 
 
 def demand_of(spec: Spec, book: PriceBook | None) -> Demand | Unpriced:

@@ -10,9 +10,10 @@ from merit.policy.decision import Decision, Note, Record, RunJob
 from merit.policy.evaluation.strict import LIMIT, plain
 from merit.policy.feasibility.demand import Demand
 from merit.policy.feasibility.load_report import LoadReport, parse_load
-from merit.policy.feasibility.load_run import LoadRun, order_of, plan_of
+from merit.policy.feasibility.load_run import order_of, plan_of
 from merit.policy.feasibility.sizing import falls_short, is_feasible, meets, reasons, size, unsure
 from merit.policy.feasibility.suggestions import words
+from merit.policy.gates.run import Run
 from merit.policy.gates.runs import RERUNS, again, follows
 from merit.policy.observed import Arm, JobRun, Observed
 from merit.policy.remember import decided, told
@@ -22,7 +23,7 @@ from merit.policy.verdict import Verdict
 PULL_PATIENCE = 300.0  # seconds until a generator whose image cannot be pulled counts as failed
 
 
-def not_up(seen: Observed, run: LoadRun) -> Verdict | None:
+def not_up(seen: Observed, run: Run) -> Verdict | None:
     """Why the pods cannot be put under load: Bad if it is their own fault; None if they are up."""
     arm = seen.arms.get(run.candidate.short, Arm(run.candidate.short))
     wanted = run.accepted.spec.constraints.scale
@@ -41,7 +42,7 @@ def not_up(seen: Observed, run: LoadRun) -> Verdict | None:
 
 
 def put_under_load(
-    seen: Observed, run: LoadRun, demand: Demand, now: float
+    seen: Observed, run: Run, demand: Demand, now: float
 ) -> Decision | tuple[Verdict, Record | None]:
     """The next move of a load test, or its verdict with the record of the run."""
     job = seen.job if seen.job and seen.job.name == run.job else JobRun(name=run.job)
@@ -64,7 +65,7 @@ def put_under_load(
     return Decision(told(seen.status, "Feasibility", running, now), again=patience)
 
 
-def _start(seen: Observed, run: LoadRun, now: float) -> Decision:
+def _start(seen: Observed, run: Run, now: float) -> Decision:
     candidate = run.candidate
     flow = next((s for s in seen.status.flow if s.stage == "Feasibility"), None)
     if candidate.failures and flow is not None and flow.verdict == "NoData":
@@ -78,7 +79,7 @@ def _start(seen: Observed, run: LoadRun, now: float) -> Decision:
     return Decision(told(seen.status, "Feasibility", running, now), actions=(action,))
 
 
-def judged(job: JobRun, run: LoadRun, demand: Demand) -> tuple[Verdict, dict[str, str]]:
+def judged(job: JobRun, run: Run, demand: Demand) -> tuple[Verdict, dict[str, str]]:
     """What the finished Job says, and what the record keeps of how it came about."""
     if not job.message:
         if job.succeeded:
@@ -120,7 +121,7 @@ def weigh(demand: Demand, report: LoadReport) -> tuple[Verdict, dict[str, str]]:
 
 
 def again_or_held(
-    seen: Observed, run: LoadRun, verdict: Verdict, record: Record | None, now: float
+    seen: Observed, run: Run, verdict: Verdict, record: Record | None, now: float
 ) -> Decision:
     """No verdict on the model: another run after a while, or a person has to act."""
     candidate, said = run.candidate, verdict.message
@@ -147,7 +148,7 @@ def again_or_held(
 
 
 def _record(
-    run: LoadRun, job: JobRun, demand: Demand, verdict: Verdict, facts: dict[str, str], now: float
+    run: Run, job: JobRun, demand: Demand, verdict: Verdict, facts: dict[str, str], now: float
 ) -> Record:
     order = order_of(run.accepted.spec, demand, ())
     asked = {

@@ -19,8 +19,8 @@ from merit.policy.canary.capacity import pods_needed
 from merit.policy.canary.case import case_of
 from merit.policy.canary.outcome import promote
 from merit.policy.decision import Decision, Note, Record
-from merit.policy.evaluation.gate import candidate_spec
 from merit.policy.gates.passed import passed_before
+from merit.policy.gates.run import candidate_spec
 from merit.policy.gates.runs import again
 from merit.policy.observed import Observed
 from merit.policy.remember import decided, rejection, told

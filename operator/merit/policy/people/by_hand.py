@@ -13,7 +13,7 @@ from merit.policy.canary.inconclusive import started_again
 from merit.policy.canary.outcome import all_to_stable, promote, returned
 from merit.policy.canary.raising import next_approval
 from merit.policy.decision import Accept, Decision, Note
-from merit.policy.evaluation.gate import candidate_spec
+from merit.policy.gates.run import candidate_spec
 from merit.policy.gates.runs import again
 from merit.policy.observed import Observed
 from merit.policy.people.tokens import Token, acknowledged, fresh, ignored
