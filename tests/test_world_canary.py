@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from merit.config import Config
 from merit.traffic.gateway_api import answer_of
 from tests.world import scenarios
-from tests.world.manifests import OBJECT
+from tests.world.manifests import OBJECT, config
 from tests.world.scenarios import annotate, change, exposed, live, weighs
 from tests.world.world import World
 
@@ -186,6 +189,71 @@ async def test_new_bars_in_mid_canary_begin_the_evidence_anew_and_run_no_gate_ag
     assert not world.monitor.violations
 
 
+def scraped(seconds: float) -> Config:
+    """The operator's configuration with that interval between two samples."""
+    usual = config()
+    judgement = usual.judgement.model_copy(update={"scrape": seconds})
+    return usual.model_copy(update={"judgement": judgement})
+
+
+def other_source() -> Config:
+    """The operator's configuration with its source under another name."""
+    usual = config()
+    sources = {"other": usual.metrics.sources["world"]}
+    metrics = usual.metrics.model_copy(update={"default": "other", "sources": sources})
+    return usual.model_copy(update={"metrics": metrics})
+
+
+@pytest.mark.parametrize(
+    ("anew", "why"),
+    [
+        (scraped(31.0), "scrapes are 31s apart, before 15s"),
+        (scraped(7.0), "scrapes are 7s apart, before 15s"),
+        (other_source(), "it is measured by other, before by world"),
+    ],
+)
+async def test_evidence_that_is_measured_otherwise_begins_anew_where_the_candidate_stands(
+    monkeypatch: pytest.MonkeyPatch, anew: Config, why: str
+) -> None:
+    world = await World(CANARY).play()
+    await world.rest(40.0)
+    before, weight = requests(world), world.weights["better"]
+    monkeypatch.setattr("tests.world.world.config", lambda: anew)
+    again = world.fork()  # the operator starts with its new configuration
+    await again.rest(16.0)
+    assert requests(again) < before and again.weights["better"] == weight
+    told = again.status["decisions"][0]
+    assert told["why"] == why and told["what"].endswith("begins anew")
+    await again.run(live("better"), 900.0, "through, on evidence of one kind")
+    assert [line["why"] for line in again.status["decisions"]].count(why) == 1
+    assert not again.monitor.violations
+
+
+@pytest.mark.parametrize("scrape", [30.0, 8.0])
+async def test_a_scrape_interval_within_a_factor_of_two_keeps_the_evidence(
+    monkeypatch: pytest.MonkeyPatch, scrape: float
+) -> None:
+    world = await World(CANARY).play()
+    await world.rest(20.0)
+    before = requests(world)
+    monkeypatch.setattr("tests.world.world.config", lambda: scraped(scrape))
+    again = world.fork()
+    await again.rest(16.0)
+    assert requests(again) > before > 0
+
+
+async def test_a_bad_version_is_found_though_its_evidence_began_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script = (*scenarios.FIRST, scenarios.apply("failing", exposed("failing")))
+    world = await World(script).play()
+    await world.rest(16.0)
+    monkeypatch.setattr("tests.world.world.config", lambda: scraped(60.0))
+    again = world.fork()
+    await again.run(scenarios.rolled_back, 300.0, "taken back")
+    assert not again.monitor.violations
+
+
 async def test_an_invalid_edit_freezes_the_weight_and_blinds_nothing() -> None:
     script = (*scenarios.FIRST, scenarios.apply("failing", exposed("failing")))
     world = await World(script).play()
@@ -196,6 +264,28 @@ async def test_an_invalid_edit_freezes_the_weight_and_blinds_nothing() -> None:
     change("constraints.latency.p99", right, lambda w: True).do(world)
     await world.run(scenarios.rolled_back, 60.0, "and it stays rejected")
     assert not world.monitor.violations
+
+
+async def test_an_invalid_edit_does_not_measure_by_another_source(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    both = other_source()
+    sources = {"world": both.metrics.sources["other"], **both.metrics.sources}
+    metrics = both.metrics.model_copy(update={"default": "world", "sources": sources})
+    both = both.model_copy(update={"metrics": metrics})
+    monkeypatch.setattr("tests.world.world.config", lambda: both)
+    world = World(())
+    for version, until in (("good", live("good")), ("better", exposed("better"))):
+        declared = scenarios.manifest(version)
+        declared["spec"]["monitoring"] = {"source": "other"}
+        world.store.apply(declared, scenarios.USER)
+        await world.run(until, 900.0, version)
+    await world.rest(20.0)
+    before = requests(world)
+    change("goal.objective", "", lambda w: True).do(world)
+    await world.rest(16.0)
+    assert "goal.objective" in world.status["summary"]
+    assert world.status["analysis"]["source"] == "other" and requests(world) > before > 0
 
 
 async def test_withdrawn_for_want_of_proof_waits_for_people() -> None:

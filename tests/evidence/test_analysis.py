@@ -201,6 +201,29 @@ def test_what_was_measured_is_fixed_when_the_rollout_begins_and_kept_in_its_stat
     assert later.to_status() == state
 
 
+@pytest.mark.parametrize("scrape", [2.4, 10.1])
+def test_evidence_by_another_scrape_interval_does_not_go_on(scrape):
+    state = feed(analysis(40), [both(((10, 1), (90, 0)))] * 3).to_status()
+    with pytest.raises(ValueError, match="apart, before 5s"):
+        Analysis.restore(state, BARS, terms(40, scrape=scrape))
+
+
+def test_a_scrape_interval_that_creeps_is_held_against_the_one_it_began_with():
+    state = analysis(40).to_status()
+    for scrape in (7.0, 9.0):
+        state = Analysis.restore(state, BARS, terms(40, scrape=scrape)).to_status()
+        assert state["scrape"] == "5"
+    with pytest.raises(ValueError, match="scrapes are 11s apart, before 5s"):
+        Analysis.restore(state, BARS, terms(40, scrape=11.0))
+
+
+def test_evidence_of_another_source_does_not_go_on():
+    state = Analysis.fresh(BARS, replace(terms(40), source="a")).to_status()
+    assert Analysis.restore(state, BARS, replace(terms(40), source="a")).to_status() == state
+    with pytest.raises(ValueError, match="it is measured by b, before by a"):
+        Analysis.restore(state, BARS, replace(terms(40), source="b"))
+
+
 def probe(rows, *, phi=1.0):
     return feed(
         Analysis.fresh(
@@ -257,7 +280,7 @@ def test_a_rollout_that_is_killed_after_any_scrape_goes_on_bit_for_bit(rows, dat
     assert [broken.proven(i) for i in range(6)] == [unbroken.proven(i) for i in range(6)]
 
 
-@pytest.mark.parametrize("key", ["signals", "dead", "flow", "consumedUntil"])
+@pytest.mark.parametrize("key", ["signals", "dead", "flow", "consumedUntil", "scrape", "source"])
 def test_stored_evidence_that_does_not_fit_is_a_value_error(key):
     state = analysis().to_status()
     del state[key]

@@ -15,7 +15,7 @@ from merit.evidence.counts import Sample
 from merit.evidence.dead import DeadWindow
 from merit.evidence.flow import Flow
 from merit.evidence.instants import instant, told
-from merit.evidence.rounding import rounded, text
+from merit.evidence.rounding import number, rounded, text
 from merit.evidence.signal import Bar, SignalScores
 from merit.evidence.terms import Terms
 
@@ -29,6 +29,9 @@ class Analysis:
 
     def __init__(self, bars: Sequence[Bar], terms: Terms, state: Mapping[str, Any] | None) -> None:
         self._terms = terms
+        if state and (other := terms.measured_otherwise(state)):
+            raise ValueError(f"stored evidence does not fit: {other}")
+        self._scrape = number(state["scrape"]) if state else rounded(terms.constants.scrape)
         kept = {s["name"]: s for s in state["signals"]} if state else {}
         self._signals = {
             b.name: SignalScores(b, terms, len(bars), kept[b.name] if state else None) for b in bars
@@ -46,7 +49,8 @@ class Analysis:
     def restore(cls, state: Mapping[str, Any], bars: Sequence[Bar], terms: Terms) -> Analysis:
         """What `to_status` gave, under the same terms. ValueError if it does not fit them.
 
-        Dispersion and patience are those that it began with, whatever has been measured since.
+        Dispersion and patience are those that it began with, whatever has been measured since. It
+        does not fit if it was measured by another source, or at another interval.
         """
         try:
             return cls(bars, terms, state)
@@ -129,6 +133,8 @@ class Analysis:
         """All that a verdict needs, as decimal strings; at most 3 KiB for four signals."""
         verdict = self.worse()
         return {
+            "source": self._terms.source,
+            "scrape": text(self._scrape),
             "consumedUntil": told(self.consumed_until),
             "evidence": text(rounded(verdict.log_m)),
             "confidence": verdict.confidence,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from merit.evidence.constants import Constants
 from merit.evidence.ladder import margin
-from merit.evidence.rounding import rounded
+from merit.evidence.rounding import number, rounded, text
 from merit.evidence.score import BETS, Scoring
+
+OTHER = 2.0  # a scrape interval longer or shorter by more than this is another measurement
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Terms:
     `ladder`: weights in percent. `confidence`, `blast_radius`: shares. `rps`: all traffic in
     requests per second, None if the first requests must tell. `phi`: measured dispersion per
     signal; a signal without one takes the cautious value, and more patience. `guard_mark`: how
-    surely worse than stable before a bar counts.
+    surely worse than stable before a bar counts. `source`: whose series are counted.
     """
 
     ladder: tuple[int, ...]
@@ -29,6 +32,7 @@ class Terms:
     guard_mark: float
     rps: float | None = None
     phi: Mapping[str, float] = field(default_factory=dict)
+    source: str = ""
 
     @classmethod
     def of_rollout(
@@ -40,15 +44,20 @@ class Terms:
         constants: Constants,
         rps: float | None = None,
         phi: Mapping[str, float] | None = None,
+        source: str = "",
     ) -> Terms:
         """A candidate that earns its traffic step by step."""
-        return cls(
-            ladder, confidence, blast_radius, constants, constants.guard_mark, rps, phi or {}
-        )
+        mark = constants.guard_mark
+        return cls(ladder, confidence, blast_radius, constants, mark, rps, phi or {}, source)
 
     @classmethod
     def of_probe(
-        cls, *, confidence: float, constants: Constants, phi: Mapping[str, float] | None = None
+        cls,
+        *,
+        confidence: float,
+        constants: Constants,
+        phi: Mapping[str, float] | None = None,
+        source: str = "",
     ) -> Terms:
         """A promoted revision beside its predecessor, after an alarm.
 
@@ -56,7 +65,21 @@ class Terms:
         is as high as the confidence itself, or the model would be blamed for what both suffer.
         """
         guard = max(constants.guard_mark, 1 / (1 - confidence))
-        return cls((), confidence, 0.0, constants, guard, None, phi or {})
+        return cls((), confidence, 0.0, constants, guard, None, phi or {}, source)
+
+    def measured_otherwise(self, state: Mapping[str, Any]) -> str:
+        """Why stored evidence cannot go on under these terms, as words; empty if it can.
+
+        What one scrape may bring is priced by the interval, and counts of two sources are not
+        counts of one: evidence of both together would have no error rate. Raises KeyError or
+        ValueError if the state says neither.
+        """
+        before, now = number(state["scrape"]), self.constants.scrape
+        if state["source"] != self.source:
+            return f"it is measured by {self.source or 'nothing'}, before by {state['source']}"
+        if max(before, now) > OTHER * min(before, now):
+            return f"scrapes are {text(now)}s apart, before {text(before)}s"
+        return ""
 
     @property
     def mark(self) -> float:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from merit.api.status import Status
 from merit.policy.accept import judge_anew, supersede, take_up
 from merit.policy.canary.down import candidate_is_down, pods_fail
-from merit.policy.canary.judging import judge_evidence, weighed, with_evidence
+from merit.policy.canary.judging import judge_evidence, measured_anew, weighed, with_evidence
 from merit.policy.canary.lost_route import route_is_gone
 from merit.policy.canary.rollout import roll_out
 from merit.policy.canary.uncounted import with_uncounted
@@ -71,6 +71,7 @@ RULES: tuple[Rule, ...] = (
     see_bypass,
     supersede,
     judge_anew,
+    measured_anew,
     retry,
     approve,
     lift,

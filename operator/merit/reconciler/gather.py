@@ -22,7 +22,7 @@ from merit.cluster.client import Cluster
 from merit.config import Config
 from merit.policy.evaluation.gate import compares, newest_pass, unreadable
 from merit.policy.gates.needs import expected_job
-from merit.policy.observed import JobRun, Observed, Tuning
+from merit.policy.observed import Accepted, JobRun, Observed, Tuning
 from merit.policy.people.tokens import read_tokens
 from merit.policy.standing.converge import ledger_content, worth_keeping
 from merit.policy.standing.routes import kind_in_force, refusal, route_in_force, served
@@ -60,7 +60,7 @@ class Gatherer:
         refused = memory.refused[1] if memory.refused and memory.refused[0] == generation else None
         if isinstance(spec, Spec) and not self._config.pods.host_access:
             refused = host_access(spec) or refused
-        tuning = self._tuning(key.namespace, spec, status)
+        tuning = self._tuning(key.namespace, _judged(spec, status, accepted), status)
         children = Children(self._cache, key, uid, status, memory)
         seen = Observed(
             name=key.name,
@@ -195,3 +195,14 @@ class Gatherer:
             report_image=self._config.images.report,
             load_image=self._config.images.tools,
         )
+
+
+def _judged(
+    spec: Spec | Invalid, status: Status, accepted: Mapping[str, Accepted]
+) -> Spec | Invalid:
+    """What is declared; while that is invalid, what was accepted last: its source goes on."""
+    arm = status.candidate or status.stable
+    if isinstance(spec, Spec) or arm is None:
+        return spec
+    record = accepted.get(f"{arm.short}-{arm.policy}")
+    return record.spec if record else spec

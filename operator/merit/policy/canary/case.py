@@ -89,21 +89,26 @@ def floor_of(seen: Observed) -> int:
     return seen.arms.get(stable.short, Arm(stable.short)).desired if stable else 0
 
 
-def analysis_of(case: Case) -> Analysis:
-    """The engine with the state that status remembers, or a fresh one.
-
-    State that does not fit (another version of Merit wrote it) is no state: evidence begins anew,
-    which costs time and never a verdict.
-    """
-    terms = Terms.of_rollout(
+def terms_of(case: Case) -> Terms:
+    """What it is judged by, and measured with."""
+    return Terms.of_rollout(
         case.ladder,
         confidence=case.known.confidence,
         blast_radius=case.known.blast_radius,
         constants=case.seen.tuning.constants,
         rps=float(case.known.rps) if case.known.rps else None,
         phi=case.seen.dispersion,
+        source=case.seen.tuning.view,
     )
-    declared = bars(case.accepted.spec)
+
+
+def analysis_of(case: Case) -> Analysis:
+    """The engine with the state that status remembers, or a fresh one.
+
+    State that does not fit (another version of Merit wrote it, it was measured otherwise) is no
+    state: evidence begins anew, which costs time and never a verdict.
+    """
+    declared, terms = bars(case.accepted.spec), terms_of(case)
     if case.status.analysis:
         with suppress(ValueError):
             return Analysis.restore(case.status.analysis, declared, terms)

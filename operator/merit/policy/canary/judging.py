@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from merit.api.status import Status
 from merit.evidence.analysis import Analysis
 from merit.evidence.counts import Sample
-from merit.policy.canary.case import Case, analysis_of, case_of
+from merit.policy.canary.case import Case, analysis_of, case_of, terms_of
 from merit.policy.canary.outcome import roll_back
 from merit.policy.decision import Decision, Note
 from merit.policy.observed import Observed
-from merit.policy.remember import told
+from merit.policy.remember import decided, told
 from merit.policy.responses import effects
 from merit.policy.times import age, seconds
 from merit.policy.verdict import Verdict
@@ -49,6 +50,21 @@ def judge_evidence(seen: Observed, now: float) -> Decision | None:
         notes=() if _told_already(case.status) else (Note(verdict.reason, verdict.message, True),),
         again=seen.tuning.tick,
     )
+
+
+def measured_anew(seen: Observed, now: float) -> Decision | None:
+    """Evidence by another scrape interval, or another source, is dropped: it begins anew."""
+    case, state = case_of(seen), seen.status.analysis
+    if case is None or state is None:
+        return None
+    other = ""
+    with suppress(KeyError, ValueError):  # of another version of Merit: it begins anew unasked
+        other = terms_of(case).measured_otherwise(state)
+    if not other:
+        return None
+    status = seen.status.model_copy(update={"analysis": None})
+    what = f"evidence about {case.candidate.short} begins anew"
+    return Decision(decided(status, what, other, now), decisive_status=True)
 
 
 def with_evidence(seen: Observed) -> Status:

@@ -139,10 +139,11 @@ def _analysis(seen: Observed, live: Live, probe: Verifying) -> Analysis:
         confidence=live.known.confidence,
         constants=seen.tuning.constants,
         phi=seen.dispersion,
+        source=seen.tuning.view,
     )
     declared = bars(live.accepted.spec)
     if probe.analysis:
-        with suppress(ValueError):  # of another version of Merit: it begins anew
+        with suppress(ValueError):  # of another version, or measured otherwise: it begins anew
             return Analysis.restore(probe.analysis, declared, terms)
     return Analysis.fresh(declared, terms)
 
