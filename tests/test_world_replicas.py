@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.world.manifests import manifest
-from tests.world.scenarios import USER, condemned, exposed, live
+from tests.world.scenarios import USER, annotate, change, condemned, exposed, handled, live
 from tests.world.world import Step, World
 
 NAME = "fraud-scorer"
@@ -54,6 +54,36 @@ async def test_a_better_version_is_promoted_by_pod_count_without_any_route(lag: 
     assert pods(world) == {"good": 4, "better": 4}
     await world.run(live("better"), 900.0, "promoted")
     assert "merit.dev/revision" in world.store.objects[FRONT]["spec"]["selector"]
+    assert not world.monitor.violations
+
+
+async def test_promote_brings_the_pods_of_the_last_step_and_then_promotes() -> None:
+    slow = by_pods("better", approvals=[50], holdback={"weight": 10, "duration": "1h"})
+    world = new_world(declare(by_pods("good"), live("good")), declare(slow, exposed("better")))
+    await world.play()
+    asked = world.now
+    annotate(world, "promote", "CANDIDATE")
+    await world.run(lambda w: pods(w)["better"] == 8, 5.0, "its last step")
+    assert world.version("stable") == "good" and "lastHandled" not in world.status
+    await world.run(lambda w: w.version("stable") == "better", 60.0, "once they are ready")
+    assert world.now - asked >= 1.0 and handled("promote")(world)
+    await world.run(live("better"), 60.0, "all traffic")
+    assert pods(world)["better"] >= 4
+    assert not world.monitor.violations
+
+
+async def test_promote_by_pod_count_waits_while_paused_and_adds_no_pod() -> None:
+    world = new_world(
+        declare(by_pods("good"), live("good")), declare(by_pods("better"), exposed("better"))
+    )
+    await world.play()
+    change("paused", True, lambda w: True).do(world)
+    await world.rest(5.0)
+    annotate(world, "promote", "CANDIDATE")
+    await world.rest(60.0)
+    assert pods(world) == {"good": 4, "better": 1}
+    change("paused", False, lambda w: True).do(world)
+    await world.run(live("better"), 120.0, "it goes on")
     assert not world.monitor.violations
 
 

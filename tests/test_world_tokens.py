@@ -65,6 +65,23 @@ async def test_promote_ends_a_canary_at_once_and_only_for_the_version_that_it_na
     assert world.notes.count("TokenIgnored") == 1
 
 
+async def test_promote_brings_up_the_pods_for_all_of_the_traffic_and_waits_for_them() -> None:
+    scale = {"rps": 50, "replicas": {"min": 1, "max": 8}}  # and 200 really come
+    world = await World((*scenarios.FIRST, change("constraints.scale", scale, live("good")))).play()
+    await world.rest(120.0)
+    edited = scenarios.manifest("better")
+    edited["spec"]["constraints"]["scale"] = scale
+    edited["spec"]["rollout"]["approvals"] = [50]
+    world.store.apply(edited, scenarios.USER)
+    await world.run(weighs("better", 10), 300.0, "its first step")
+    name = f"fraud-scorer-{world.status['candidate']['short']}"
+    ready = world.store.objects["Deployment", "risk", name]["status"]["readyReplicas"]
+    annotate(world, "promote", "CANDIDATE")
+    await world.run(lambda w: w.version("stable") == "better", 60.0, "promoted")
+    assert ready < 4 <= world.store.objects["Deployment", "risk", name]["status"]["readyReplicas"]
+    assert not world.monitor.violations
+
+
 async def test_promote_waits_while_paused() -> None:
     held = change("paused", True, lambda w: True, hold=20.0)
     asked = token("promote", "CANDIDATE", lambda w: True, hold=60.0)

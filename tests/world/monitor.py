@@ -55,7 +55,7 @@ class Monitor:
             self._floor(commit)
         if kind == "ModelDeployment" and commit.old and commit.new:
             self._taken_back(commit.new, commit.old.get("status", {}), commit.new.get("status", {}))
-            self._status(commit.old.get("status", {}), commit.new.get("status", {}))
+            self._status(commit.new, commit.old.get("status", {}), commit.new.get("status", {}))
 
     def _say(self, sentence: str) -> None:
         self.violations.append(f"t={self.store.now():.0f} {sentence}")
@@ -167,14 +167,15 @@ class Monitor:
         if replicas < commit.old["spec"]["replicas"]:
             self._say(f"S4: stable {short} goes from its replicas to {replicas}")
 
-    def _status(self, old: dict[str, Any], new: dict[str, Any]) -> None:
+    def _status(self, mdep: Object, old: dict[str, Any], new: dict[str, Any]) -> None:
         was, now = old.get("candidate") or {}, new.get("candidate") or {}
         if now.get("weight", 0) > 0 and (new.get("verifying") or {}).get("weight", 0) > 0:
             self._say("S2: a candidate and a predecessor have weight at once")
         if now.get("weight", 0) <= was.get("weight", 0) or now.get("short") != was.get("short"):
             return
-        if not old.get("stable"):
-            return
+        asked = mdep["metadata"].get("annotations", {}).get("merit.dev/promote", "")
+        if not old.get("stable") or asked.startswith(now["short"]):
+            return  # the stated exceptions: a first version, and a person who asks for it
         waited = self.store.now() - self.raised_at
         if was.get("weight", 0) > 0 and waited < DWELL:
             self._say(f"S6: two steps up within {waited:.0f} s")

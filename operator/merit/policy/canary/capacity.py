@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+from merit.api.spec import Spec
 from merit.policy.canary.case import Case, floor_of
 from merit.policy.observed import Arm, Observed
+from merit.policy.people.tokens import fresh
 from merit.policy.standing.pods import pods_for
 from merit.policy.standing.routes import by_pods
 
@@ -39,13 +41,15 @@ def pods_needed(case: Case, weight: int) -> int:
 def pods_wanted(case: Case) -> int:
     """Pods that the candidate is brought up with: enough for the step that it enters next.
 
-    By pod count they are its share, so it has those of the step that it is at.
+    For all of the traffic, once a person has asked to promote it. By pod count they are its share,
+    so it has those of the step that it is at.
     """
     if by_pods(case.seen) and case.status.stable is not None:
         return pods_of_share(case)
     step = min(case.candidate.step, len(case.ladder) - 1)
     least = max(case.known.replicas_min, case.candidate.replicas)
-    needed = max(least, pods_needed(case, case.ladder[step]))
+    weight = 100 if _promoted_next(case) else case.ladder[step]
+    needed = max(least, pods_needed(case, weight))
     # Pods that are up stay up: a rollout never takes capacity away from what it exposes.
     return min(max(needed, case.arm.desired), case.known.replicas_max)
 
@@ -67,6 +71,14 @@ def load_now(seen: Observed) -> str:
     """Requests per second that all of the stable revision's traffic is now, as status keeps it."""
     most = max((figure.n for figure in seen.figures.values()), default=0)
     return f"{most / WINDOW:.1f}" if most else ""
+
+
+def _promoted_next(case: Case) -> bool:
+    """A person has asked for it, and nothing holds it but pods that are not ready."""
+    token, candidate = fresh(case.seen, "promote"), case.candidate
+    if token is None or candidate.weight == 0 or not token.value.startswith(candidate.short):
+        return False
+    return not (isinstance(case.seen.spec, Spec) and case.seen.spec.paused)
 
 
 def _load(case: Case) -> float:

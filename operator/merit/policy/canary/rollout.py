@@ -71,7 +71,7 @@ def _enter(case: Case, now: float) -> Decision:
     analysis.observe(
         Sample(at=seen.sample.at, since=None, signals={}), weight_changed=False, warming=True
     )
-    return _step(case, analysis, step, f"its pods are ready{slow_step(case, step)}", now)
+    return enter_step(case, analysis, step, f"its pods are ready{slow_step(case, step)}", now)
 
 
 def _advance(case: Case, now: float) -> Decision:
@@ -102,10 +102,10 @@ def _advance(case: Case, now: float) -> Decision:
     if waits is not None:
         return hold(case, replace(waits, message=f"{waits.message}; {proven.message}"), now)
     why = f"{proven.message}{slow_step(case, candidate.step)}"
-    return _step(case, analysis, candidate.step, why, now)
+    return enter_step(case, analysis, candidate.step, why, now)
 
 
-def _step(case: Case, analysis: Analysis, index: int, why: str, now: float) -> Decision:
+def enter_step(case: Case, analysis: Analysis, index: int, why: str, now: float) -> Decision:
     """Enter the ladder's entry `index`: the intent and the evidence in one write."""
     weight, old = case.ladder[index], case.candidate.weight
     last = index == len(case.ladder) - 1

@@ -8,10 +8,11 @@ from merit.api.spec import Spec
 from merit.api.status import Candidate, Status
 from merit.policy.accept import new_candidate
 from merit.policy.canary.capacity import pods_needed
-from merit.policy.canary.case import case_of
+from merit.policy.canary.case import analysis_of, case_of
 from merit.policy.canary.inconclusive import started_again
 from merit.policy.canary.outcome import all_to_stable, promote, returned
 from merit.policy.canary.raising import next_approval
+from merit.policy.canary.rollout import enter_step
 from merit.policy.decision import Accept, Decision, Note
 from merit.policy.gates.run import candidate_spec
 from merit.policy.gates.runs import again
@@ -169,11 +170,12 @@ def promote_now(seen: Observed, now: float) -> Decision | None:
         return ignored(
             seen, token, f"{candidate.short} has no traffic yet to be promoted from", now
         )
-    if by_pods(seen) and candidate.weight < case.ladder[-1]:
-        why = "with route.replicas its pods are its share, so it can be promoted from its last step"
-        return ignored(seen, token, why, now)
     if isinstance(seen.spec, Spec) and seen.spec.paused:
         return None  # spec.paused holds it; the token waits
+    if by_pods(seen) and candidate.weight < case.ladder[-1]:
+        # Its pods are its share: those that serve afterwards come with the last step.
+        last = len(case.ladder) - 1
+        return enter_step(case, seen.evidence or analysis_of(case), last, token.said, now)
     if case.arm.ready < pods_needed(case, 100):
         return None  # no weight before the capacity for it; the token waits
     decision = promote(case, f"promoted by hand: {token.said}", now)
