@@ -115,7 +115,7 @@ def train(version: str) -> Scorer:
 VERSIONS = ("good", "better", "inaccurate", "unfair", "failing", "leaking", "slow")
 _DATA = "data:application/json;base64,"
 TREES = 600
-POOL, POOL_WAIT = 200, 0.4  # connections to the store; seconds that one waits for a free one
+POOL, POOL_WAIT = 120, 0.4  # connections to the store; seconds that one waits for a free one
 
 
 def version_of(uri: str) -> str:
