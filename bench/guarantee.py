@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench.plans import RPS, plan_at, service_of
 from merit.evidence import bounds
-from merit.simulate.kinds import DEFECTS, HEALTHY, Kind
+from merit.simulate.kinds import BAD_DAYS, DEFECTS, HEALTHY, LATER, Kind
 from merit.simulate.study import Cell, Study
 
 HORIZON = 3600.0
@@ -39,7 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.guarantee", description=__doc__)
     parser.add_argument("--runs", type=int, default=1000, help="rollouts a healthy cell")
     parser.add_argument("--scrape", type=float, default=15.0, help="seconds between two samples")
-    parser.add_argument("--only", default="", help="healthy, defects, or part of a kind's name")
+    parser.add_argument("--only", default="", help="healthy, defects, watch, or part of a name")
     parser.add_argument("--rps", type=int, nargs="+", default=RPS, help="only these")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--seed", type=int, default=SEED, help="another one: other rollouts")
@@ -47,10 +47,14 @@ def main() -> int:
     chosen = parser.parse_args()
     tasks = [
         (kind, float(rps), runs, chosen.scrape, chosen.seed)
-        for kinds, runs in ((HEALTHY, chosen.runs), (DEFECTS, max(1, chosen.runs // 2)))
+        for what, kinds, runs in (
+            ("healthy", HEALTHY, chosen.runs),
+            ("defects", DEFECTS, max(1, chosen.runs // 2)),
+            ("watch", (*BAD_DAYS, *LATER), max(1, chosen.runs // 2)),
+        )
         for kind in kinds
         for rps in chosen.rps
-        if chosen.only in (("defects " if kind.defective else "healthy ") + kind.name)
+        if chosen.only in f"{what} {kind.name}"
     ]
     found: list[tuple[float, Cell]] = []
     began = time.monotonic()
@@ -62,7 +66,7 @@ def main() -> int:
     if chosen.json:
         chosen.json.write_text(json.dumps([{"rps": rps, **asdict(c)} for rps, c in found]))
     print(tables(found))
-    return 0 if holds([c for _, c in found if not c.kind.defective]) else 1
+    return 0 if holds([c for _, c in found if not c.kind.defective and not c.kind.turns]) else 1
 
 
 def told(result: Cell) -> str:
@@ -87,8 +91,8 @@ def holds(healthy: list[Cell]) -> bool:
 
 
 def tables(found: list[tuple[float, Cell]]) -> str:
-    """The two tables as Markdown."""
-    healthy = [c for _, c in found if not c.kind.defective]
+    """The three tables as Markdown."""
+    healthy = [c for _, c in found if not c.kind.defective and not c.kind.turns]
     rows = ["| healthy traffic | 2 rps | 20 rps | 200 rps | 2000 rps |", "|---|---|---|---|---|"]
     for kind in HEALTHY:
         rows += _row(kind, found, lambda c: f"{100 * c.rolled_back / c.runs:.1f} %")
@@ -102,6 +106,13 @@ def tables(found: list[tuple[float, Cell]]) -> str:
         "|---|---|---|---|---|",
     ]
     for kind in DEFECTS:
+        rows += _row(kind, found, _caught)
+    rows += [
+        "",
+        "| after promotion | 2 rps | 20 rps | 200 rps | 2000 rps |",
+        "|---|---|---|---|---|",
+    ]
+    for kind in (*BAD_DAYS, *LATER):
         rows += _row(kind, found, _caught)
     return "\n".join(rows)
 

@@ -81,9 +81,16 @@ def test_people_name_their_own_defects(write, capsys, defect, name):
     assert code == 0 and f"\n{name} " in out
 
 
+def test_a_version_may_turn_once_it_is_promoted(write, capsys):
+    code, out, _ = simulate(capsys, write(GOOD), "--turns", "errors=50%", runs=2)
+    assert code == 0 and "\nerrors 50%, once promoted  2 of 2 " in out
+    assert "from the moment when the version turned" in out
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
+        (["--turns", "quality=3"], "'quality=3' is no defect: write errors=5%"),
         (["--defect", "quality=3"], "'quality=3' is no defect: write errors=5%"),
         (["--defect", "errors=5"], "5"),
         (["--defect", "p99=0ms"], "no request is answered in no time"),

@@ -9,7 +9,7 @@ from bench.plans import SPEC, plan_at, service_of
 from merit.api.validation import Invalid
 from merit.evidence.constants import Constants
 from merit.evidence.counts import Sample
-from merit.simulate.kinds import DEFECTS, HEALTHY, Kind
+from merit.simulate.kinds import BAD_DAYS, DEFECTS, HEALTHY, LATER, TURNS, Kind
 from merit.simulate.plan import plan
 from merit.simulate.rollout import run
 from merit.simulate.world import BEGIN, World
@@ -69,6 +69,21 @@ def test_a_defect_that_begins_after_promotion_is_found_by_the_watch_and_confirme
     assert 1500 < went.ended < 2400 and went.reason.startswith("Errors")
     shared = {m.weight for m in went.moments if m.t > went.promoted}
     assert shared == {100, 50, 0}
+
+
+def test_what_turns_once_it_is_promoted_is_counted_from_then_on_and_taken_back():
+    went = course(LATER[1], rps=20)
+    assert went.ending == "rolled back" and went.promoted == 0
+    assert TURNS < went.ended < TURNS + 600
+    assert 0 < went.bad["errors"] < 0.1 * 20 * (went.ended - TURNS)
+    assert course(LATER[1], rps=20, horizon=TURNS).bad["errors"] == 0
+
+
+@pytest.mark.parametrize("kind", BAD_DAYS, ids=lambda kind: kind.name)
+def test_a_bad_day_of_both_revisions_is_blamed_on_nobody(kind):
+    went = course(kind)
+    assert went.ending == "promoted"
+    assert went.bad["errors"] > 0.04 * 200 * 3000
 
 
 def test_without_measured_dispersion_the_same_defect_takes_longer():

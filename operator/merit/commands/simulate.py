@@ -30,6 +30,7 @@ EPILOG = """\
 examples:
   merit simulate fraud.yaml
   merit simulate fraud.yaml --defect errors=2% --defect p99=1.5x --picture fraud.html
+  merit simulate fraud.yaml --turns errors=5% --turns p99=2x
   merit simulate fraud.yaml --set rollout.blastRadius=0.5% --set rollout.steps=[5,50]
   merit simulate fraud.yaml --rps 8 --traffic clumped --gateway-only
 """
@@ -55,6 +56,10 @@ def add(commands: Commands) -> None:
         "--defect", action="append", default=[], metavar="DEFECT",
         help="errors=5%%, leak=5%%, p99=2x, p99=+20%% or p99=150ms; more than one is allowed "
         "(default: a list that fits the bars)",
+    )  # fmt: skip
+    command.add_argument(
+        "--turns", action="append", default=[], metavar="DEFECT",
+        help="as --defect, of a version that turns so once it is promoted",
     )  # fmt: skip
     command.add_argument(
         "--stable", action="append", default=[], metavar="SHARE",
@@ -123,6 +128,7 @@ def _studies(
     from merit.api.validation import Invalid
     from merit.evidence.constants import Constants
     from merit.simulate.defects import TRAFFIC, defect, stable_as, usual_defects
+    from merit.simulate.kinds import turning
     from merit.simulate.plan import plan
     from merit.simulate.service import usual
     from merit.simulate.study import Study
@@ -136,6 +142,7 @@ def _studies(
     try:
         service = stable_as(chosen.stable, usual(found.bars))
         kinds = [defect(text, service, base) for text in chosen.defect]
+        kinds += [turning(defect(text, service, base)) for text in chosen.turns]
     except ValueError as error:
         raise Refused(str(error)) from error
     kinds = kinds or list(usual_defects(service, base))

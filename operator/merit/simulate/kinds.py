@@ -14,7 +14,9 @@ class Kind:
     """What the traffic of a rollout is like. Shares are fractions, times are seconds.
 
     Defects of the candidate: `errors` is its share of failing requests, `slower` the factor on its
-    latency, `leak` (from, to, share) lets its errors rise linearly.
+    latency, `leak` (from, to, share) lets its errors rise linearly. With `turns` it is promoted
+    already, and its defect begins after so many seconds; if that is `shared`, its predecessor
+    suffers the same, and a rollback would be wrong.
 
     Of both arms: `worn`, stable's bad shares as parts of what the bars tolerate; `burst`, mean size
     of a burst of bad requests in one pod; `shock`, failures of something shared per second;
@@ -40,10 +42,14 @@ class Kind:
     hiccup: float = 0.0
     hiccup_seconds: float = TICK
     skewed: bool = False
+    turns: float = 0.0
+    shared: bool = False
 
     @property
     def defective(self) -> bool:
         """Whether a rollback would be right."""
+        if self.shared:
+            return False
         return self.errors is not None or self.slower != 1.0 or self.leak is not None
 
     def of(self, service: Service) -> Service:
@@ -73,4 +79,19 @@ DEFECTS = (
     Kind("p99 x2", slower=2.0),
     Kind("leak to 5% over minutes 3-13", leak=(180, 780, 0.05)),
     replace(CLUMPED, name="errors 5%, clumped", errors=0.05),
+)
+TURNS = 300.0  # seconds of health after a promotion
+
+
+def turning(kind: Kind) -> Kind:
+    """The same defect, in a version that was promoted without it."""
+    return replace(kind, name=f"{kind.name}, once promoted", turns=TURNS)
+
+
+BAD_DAYS = tuple(
+    replace(turning(kind), name=f"{kind.name}, in both", shared=True)
+    for kind in (Kind("errors 5%", errors=0.05), DEFECTS[-1])
+)
+LATER = tuple(
+    turning(kind) for kind in (Kind("errors 2%", errors=0.02), DEFECTS[1], DEFECTS[-1], DEFECTS[4])
 )

@@ -105,6 +105,8 @@ def _defects(report: Report) -> Iterator[str]:
         f"bad requests: the mean of all rollouts in their first {when(report.horizon)}; what is "
         "promoted goes on to serve, and to be watched"
     )
+    if any(cell.kind.turns for cell in report.defects):
+        yield "once promoted: all of it is counted from the moment when the version turned"
 
 
 def _rest(cell: Cell) -> str:
@@ -118,7 +120,7 @@ def advice(report: Report) -> Iterator[str]:
     """What could be changed, where something is missed or slow."""
     known = effective(report.plan.spec)
     rps = report.plan.rps
-    missed = [c for c in report.defects if c.promoted > c.runs / 4]
+    missed = [c for c in report.defects if c.promoted > c.runs / 4 and not c.kind.turns]
     if missed:
         last = ladder(known.steps, known.holdback_weight)[-1]
         excess = margin(last, blast_radius=known.blast_radius, rps=rps)

@@ -33,7 +33,7 @@ class Course:
 
     `ended` is when it was promoted, rolled back or withdrawn, by whichever came last; `promoted` is
     set, too, if it was rolled back after that. `reached`: when each weight was entered. `bad`: bad
-    requests that it served until the horizon, by bar.
+    requests that it served until the horizon, by bar; of what turns, from then on.
     """
 
     ending: Ending = "held"
@@ -64,12 +64,8 @@ def run(
     candidate is done.
     """
     traffic = Traffic(kind, service, plan.rps, seed)
-    world, course = World(plan, phi), Course(bad={bar.name: 0 for bar in plan.bars})
+    world, course = _begun(plan, phi, kind)
     scrape = max(1, round(plan.constants.scrape / TICK))
-    world.decide(0.0, sample=Sample(BEGIN, None, {}))
-    world.follow(ROUTING)  # time counts from the first request
-    if world.status.candidate is not None:
-        course.reached[world.status.candidate.weight] = 0.0
     over, total = False, _empty(plan)
     for tick in range(round(horizon / TICK)):
         t = tick * TICK
@@ -77,7 +73,8 @@ def run(
         if over and not world.due:
             break
         happened = traffic.step(t, world.weight / 100)
-        _count(course, plan, happened)
+        if t >= kind.turns:
+            _count(course, plan, happened)
         total = _added(total, happened)
         if over or (tick + 1) % scrape:
             continue
@@ -86,8 +83,25 @@ def run(
         if picture:
             course.moments.append(_moment(world, t + TICK))
         over = _follow_up(course, world, t + TICK)
-        over = over or (course.ending == "promoted" and not kind.defective)
+        over = over or (course.ending == "promoted" and not kind.defective and not kind.turns)
     return course
+
+
+def _begun(plan: Plan, phi: Mapping[str, float], kind: Kind) -> tuple[World, Course]:
+    """Time counts from the first request of a rollout, and from the promotion of what turns."""
+    world = World(plan, phi, promoted=kind.turns > 0)
+    course = Course(bad={bar.name: 0 for bar in plan.bars})
+    first = Sample(BEGIN, None, {})
+    if kind.turns:
+        world.decide(0.0, live=first)
+        course.ending, course.ended, course.promoted = "promoted", 0.0, 0.0
+        course.reason = "Promoted"
+        return world, course
+    world.decide(0.0, sample=first)
+    world.follow(ROUTING)
+    if world.status.candidate is not None:
+        course.reached[world.status.candidate.weight] = 0.0
+    return world, course
 
 
 def _look(world: World, total: Tick, now: float, seconds: float) -> None:

@@ -22,7 +22,8 @@ class Cell:
     """What became of `runs` rollouts of one kind.
 
     `signal`: the bar whose bad requests are counted in `bad`, their mean until the horizon. Times
-    are medians in seconds, None where nothing came to that end; `promoted_late` is the 95th
+    are medians in seconds, None where nothing came to that end; what turns once it is promoted is
+    caught so many seconds after it turned. `promoted_late` is the 95th
     percentile. `promoted`: and serving at the horizon; `after_promotion`: rolled back only once it
     served all traffic. `reached`: when each weight was entered. `typical`: which run to show.
     """
@@ -83,7 +84,7 @@ class Study:
         """What they came to; `courses` in the order of their numbers, from 0."""
         caught = {i: c.ended for i, c in enumerate(courses) if c.ending == "rolled back"}
         promoted = {i: c.promoted for i, c in enumerate(courses) if c.ending == "promoted"}
-        times = sorted(t for t in caught.values() if t is not None)
+        times = sorted(t - self.kind.turns for t in caught.values() if t is not None)
         done = sorted(t for t in promoted.values() if t is not None)
         shown = caught if len(caught) >= len(promoted) else promoted
         ranked = sorted(shown, key=lambda i: shown[i] or 0.0)

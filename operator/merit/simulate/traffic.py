@@ -56,7 +56,7 @@ class Traffic:
         bad = list(
             zip(
                 self._bad(mine, [self._candidate(i, t, own) for i in self._order], t),
-                self._bad(n - mine, [self._stable(i, their) for i in self._order], t),
+                self._bad(n - mine, [self._stable(i, t, their) for i in self._order], t),
                 strict=True,
             )
         )
@@ -64,12 +64,16 @@ class Traffic:
         tick = Tick((mine, n - mine), tuple(pair for _, pair in placed))
         return self._read_late(tick) if kind.skewed else tick
 
-    def _stable(self, bar: int, grown: float) -> float:
+    def _stable(self, bar: int, t: float, grown: float) -> float:
+        if self._kind.shared:
+            return self._candidate(bar, t, grown)
         return self._service.share(self._service.bars[bar]) * grown
 
     def _candidate(self, bar: int, t: float, grown: float) -> float:
         kind, declared = self._kind, self._service.bars[bar]
         share = self._service.share(declared)
+        if t < kind.turns:
+            return share * grown
         if declared.latency:
             if kind.hiccup and self._hiccup_at <= t < self._hiccup_at + kind.hiccup_seconds:
                 return max(share, kind.hiccup)

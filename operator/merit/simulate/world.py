@@ -9,7 +9,7 @@ from merit.api.status import Candidate, Promotion, Revision, Status
 from merit.evidence.counts import Sample
 from merit.policy.decide import decide
 from merit.policy.decision import Decision, EnsureArm, RemoveArm, SetTraffic
-from merit.policy.observed import Arm, Observed, Route, Tuning
+from merit.policy.observed import Accepted, Arm, Observed, Route, Tuning
 from merit.policy.times import stamp
 from merit.simulate.kinds import TICK
 from merit.simulate.plan import Plan
@@ -22,10 +22,11 @@ EARLIER = 86_400.0  # seconds since the predecessor was promoted
 class World:
     """One object in the operator's eyes. Times are seconds since the rollout's start."""
 
-    def __init__(self, plan: Plan, phi: Mapping[str, float]) -> None:
+    def __init__(self, plan: Plan, phi: Mapping[str, float], *, promoted: bool = False) -> None:
+        """`promoted`: the version has passed its rollout just now, and serves everything."""
         self.plan = plan
         self.me, self.other = plan.candidate.identity, plan.stable.identity
-        self.weights: dict[str, int] = {self.other.short: 100}
+        self.weights = {(self.me if promoted else self.other).short: 100}
         self.due: list[tuple[float, dict[str, int]]] = []
         self.announced: frozenset[str] = frozenset()
         scale = plan.spec.constraints.scale
@@ -37,7 +38,7 @@ class World:
             generation=1,
             spec=plan.spec,
             identity=self.me,
-            status=_before(plan),
+            status=_promoted(plan) if promoted else _before(plan),
             seen_before=True,
             accepted={self.me.key: plan.candidate, self.other.key: plan.stable},
             arms={
@@ -137,26 +138,11 @@ def _ready(short: str, wanted: EnsureArm) -> Arm:
 
 def _before(plan: Plan) -> Status:
     """Status at the moment when all gates are passed and the pods are ready."""
-    me, other = plan.candidate.identity, plan.stable.identity
-    version, at = plan.stable.spec.model.version, stamp(BEGIN - EARLIER)
+    me, other = plan.candidate.identity, _promotion(plan.stable, BEGIN - EARLIER)
     return Status(
         observed_generation=1,
-        stable=Revision(
-            revision=other.revision,
-            short=other.short,
-            policy=other.policy,
-            version=version,
-            promoted_at=at,
-        ),
-        promoted=(
-            Promotion(
-                revision=other.revision,
-                short=other.short,
-                policy=other.policy,
-                version=version,
-                at=at,
-            ),
-        ),
+        stable=_serving(other),
+        promoted=(other,),
         candidate=Candidate(
             revision=me.revision,
             short=me.short,
@@ -165,4 +151,35 @@ def _before(plan: Plan) -> Status:
             stage="Rollout",
             since=stamp(BEGIN),
         ),
+    )
+
+
+def _promoted(plan: Plan) -> Status:
+    """Status at the moment when it was promoted, its predecessor still warm."""
+    me = _promotion(plan.candidate, BEGIN)
+    return Status(
+        observed_generation=1,
+        stable=_serving(me),
+        promoted=(me, _promotion(plan.stable, BEGIN - EARLIER)),
+    )
+
+
+def _promotion(accepted: Accepted, at: float) -> Promotion:
+    identity = accepted.identity
+    return Promotion(
+        revision=identity.revision,
+        short=identity.short,
+        policy=identity.policy,
+        version=accepted.spec.model.version,
+        at=stamp(at),
+    )
+
+
+def _serving(promotion: Promotion) -> Revision:
+    return Revision(
+        revision=promotion.revision,
+        short=promotion.short,
+        policy=promotion.policy,
+        version=promotion.version,
+        promoted_at=promotion.at,
     )
