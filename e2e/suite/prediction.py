@@ -12,17 +12,22 @@ from e2e.demo.model import EXAMPLES
 from e2e.demo.setting import SCRAPE
 
 
-def predicted(version: str, *, rps: float, defect: str, runs: int = 40) -> dict[str, Any]:
+def predicted(
+    version: str, *, rps: float, defect: str, turns: bool = False, runs: int = 40
+) -> dict[str, Any]:
     """The forecast for examples/VERSION.yaml, as it is applied, with this defect.
+
+    `turns`: it is promoted without the defect, which comes minutes later.
 
     `defect` as on the command line: `errors=5%`, `p99=2x`. A service of the suite is younger than
     the hour that the dispersion of its pods takes to be known: the forecast assumes the same. Its
-    versions fail at nothing else, so stable's errors are 0.
+    versions fail at nothing else and answer in milliseconds, so stable does too.
     """
     done = subprocess.run(
         [
             *(sys.executable, "-m", "merit", "simulate", str(EXAMPLES / f"{version}.yaml")),
-            *("--rps", str(rps), "--defect", defect, "--stable", "errors=0%", "--gateway-only"),
+            *("--rps", str(rps), "--turns" if turns else "--defect", defect, "--gateway-only"),
+            *("--stable", "errors=0%", "--stable", "p99=20ms"),
             *("--scrape", SCRAPE, "--runs", str(runs), "--jobs", "1", "--output", "json"),
         ],
         capture_output=True,

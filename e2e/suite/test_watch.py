@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 
-from e2e.demo.client import MANIFEST, Client
+from e2e.demo.client import MANIFEST, RATE, Client
 from e2e.demo.kubectl import wait_for
 from e2e.demo.model import condition, phase, stable, weight
 from e2e.demo.setting import Setting
 from e2e.suite.monitoring import Monitoring
 from e2e.suite.place import Place
+from e2e.suite.prediction import predicted, sentence
 
 TURNS = 420  # seconds from a promotion until its pool of connections is empty
 COMPARED = 300
@@ -38,6 +39,7 @@ def test_a_version_that_turns_slow_after_its_promotion_is_taken_back(place: Plac
         f"{after.total - before.total}, {after.failed - before.failed} failed, by the customers' "
         f"count; {seen['status']['rejected'][0]['evidence']}"
     )
+    print(sentence(predicted("leaking", rps=RATE, defect="p99=100x", turns=True)))
     assert place.settled().slow == after.slow
     reasons = [reason for reason, _ in place.model.events()]
     assert "Verifying" in reasons and "RolledBack" in reasons

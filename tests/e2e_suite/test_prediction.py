@@ -9,11 +9,11 @@ from e2e.suite.prediction import predicted, sentence
 
 
 @pytest.mark.parametrize(
-    ("version", "defect", "signal"),
-    [("failing", "errors=5%", "errors"), ("leaking", "p99=2x", "latency/p99")],
+    ("version", "defect", "turns", "signal"),
+    [("failing", "errors=5%", False, "errors"), ("leaking", "p99=100x", True, "latency/p99")],
 )
-def test_the_forecast_is_for_the_manifest_as_the_suite_applies_it(version, defect, signal):
-    forecast = predicted(version, rps=67, defect=defect, runs=3)
+def test_the_forecast_is_for_the_manifest_as_the_suite_applies_it(version, defect, turns, signal):
+    forecast = predicted(version, rps=67, defect=defect, turns=turns, runs=3)
     assert forecast["name"] == example(version)["metadata"]["name"]
     assert (forecast["rps"], forecast["scrape"]) == (67.0, 5.0)
     assert not forecast["dispersionMeasured"] and forecast["stable"]["errors"] == 0
