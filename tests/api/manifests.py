@@ -99,6 +99,7 @@ def full() -> dict[str, Any]:
                     "headers": [{"name": "X-Tenant", "value": "load-test"}],
                     "bodiesFrom": {"configMap": "fraud-samples"},
                 },
+                "ownCounts": "Ignore",
             },
             "prices": "spot",
         },

@@ -10,6 +10,12 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
+def own_counts(server: Server) -> tuple[int, str]:
+    """/metrics of a server that counts what it was asked."""
+    with server.lock:
+        return 200, f'model_requests_total{{code="200"}} {server.seen}.0\n'
+
+
 class Server(ThreadingHTTPServer):
     """`answer` waits as the test wants and returns the status code."""
 
@@ -22,9 +28,15 @@ class Server(ThreadingHTTPServer):
         self.bodies: Counter[bytes] = Counter()
         self.headers: Counter[str] = Counter()
         self.connections = 0
+        self.exposed: Callable[[Server], tuple[int, str]] = own_counts
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that has given up is no news."""
+
+    @property
+    def port(self) -> int:
+        """Where it listens, and tells its metrics."""
+        return int(self.server_address[1])
 
     @property
     def url(self) -> str:
@@ -58,6 +70,13 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"ok")
         self.wfile.flush()
+
+    def do_GET(self) -> None:
+        code, text = self.server.exposed(self.server)
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
 
     def log_message(self, format: str, *args: object) -> None:
         """Requests are counted, not logged."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from merit.evidence.load import Bar, Plan, Stage, bad_of, edges
+from merit.evidence.load_counts import Counts
 from merit.load.fold import Results, fold
 from merit.load.report import FITS, encode
 from merit.load.throttle import Throttling, throttling
@@ -71,10 +72,13 @@ def test_the_fullest_report_still_fits_and_says_the_same_about_every_limit() -> 
             n = tuple(rng.randrange(10**7, 10**8) for _ in range(len(asked.le) + 1))
             sent = sum(n)
             stages.append(Stage(1e6 / 2**k, 60.123, sent, sent, sent, 0, n, 1234.567, 9, 0.25))
-    text = encode(asked, stages, replicas=1000, revision="h1:" + "a" * 64, nonce="b" * 16)
+    counts = Counts(10**9, 10**9, 6000.0, None, "y" * 300)
+    bound = {"revision": "h1:" + "a" * 64, "nonce": "b" * 16}
+    text = encode(asked, stages, replicas=1000, counts=counts, **bound)
     assert len(text.encode()) <= FITS
-    report = parse_load(text, revision="h1:" + "a" * 64, nonce="b" * 16, plan=asked)
+    report = parse_load(text, plan=asked, **bound)
     assert isinstance(report, LoadReport), report
+    assert report.counts == Counts(10**9, 10**9, 6000.0, None, "y" * 160)
     for before, after in zip(stages, report.stages, strict=True):
         for bar in asked.bars:
             assert bad_of(before, asked.le, bar) == bad_of(after, report.le, bar)
@@ -89,7 +93,9 @@ def test_a_usual_report_is_small() -> None:
     asked = plan((100.0,))
     n = (5000, 300, *(0,) * (len(asked.le) - 1))
     stages = [Stage(1e6 / 2**k, 60.0, 5300, 5300, 5300, 0, n) for k in range(5)]
-    text = encode(asked, stages, replicas=2, revision="h1:" + "a" * 64, nonce="b" * 16)
+    counts = Counts(26_500, 26_500, 300.0, 26_500)
+    bound = {"revision": "h1:" + "a" * 64, "nonce": "b" * 16}
+    text = encode(asked, stages, replicas=2, counts=counts, **bound)
     assert len(text) < 1200
 
 

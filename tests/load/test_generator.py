@@ -14,13 +14,16 @@ import pytest
 
 from e2e.cluster.build import binary
 from merit.evidence.load import SENT, Bar, Plan, Stage, bad_of, edges, held
-from merit.evidence.load_order import Order
+from merit.evidence.load_counts import disagreement
+from merit.evidence.load_order import Counter, Order, Scrape, load_order
 from merit.load import vegeta
 from merit.load.__main__ import settle
 from merit.load.fold import fold
+from merit.load.tally import Tally
 from merit.policy.feasibility.load_report import LoadReport, parse_load
 from tests.load.server import Server, fixed, queueing, serving, shedding, stalling
 
+COUNTER = (Counter(("model_requests_total",)),)
 OPERATOR = Path(__file__).parents[2] / "operator"
 
 
@@ -140,6 +143,7 @@ def test_the_container_halves_until_it_holds_and_its_report_is_one(tmp_path: Pat
     with serving(shedding(140.0, burst=100)) as server:
         asked = order(server, rate=400.0)
         asked = replace(asked, plan=replace(asked.plan, bars=(Bar("errors", 0.01),)))
+        asked = replace(asked, scrape=Scrape(server.port, "/metrics", COUNTER))
         done = _container(asked, tmp_path)
     assert done.returncode == 0, done.stderr
     report = parse_load(
@@ -148,6 +152,9 @@ def test_the_container_halves_until_it_holds_and_its_report_is_one(tmp_path: Pat
     assert isinstance(report, LoadReport), report
     rates = [stage.rps for stage in report.stages]
     assert rates == [400.0, 200.0, 100.0]
+    counts = report.counts
+    assert counts and counts.seen == counts.sent == server.seen, counts
+    assert not disagreement(counts, report.replicas)
     assert server.bodies.keys() == {b"{}"}
 
 
@@ -160,7 +167,7 @@ def test_a_stage_begins_when_the_pods_have_worked_off_what_the_last_one_left() -
 
     with serving(answer) as server:
         asked = order(server, limit=400.0)
-        settle(asked, "".join(vegeta.targets(asked, ())))
+        settle(asked, "".join(vegeta.targets(asked, ())), Tally(asked))
     assert time.monotonic() >= busy
     assert server.seen <= 6
 
@@ -212,7 +219,10 @@ def _container(asked: Order, tmp: Path) -> subprocess.CompletedProcess[str]:
 def test_an_order_comes_back_as_it_was_sent() -> None:
     with serving(fixed(0.0)) as server:
         asked = order(server)
-    from merit.evidence.load_order import load_order
-
     assert load_order(asked.dump()) == asked
+    counter = Counter(("a_total", "b_total"), {"method": "POST"}, {"path": ("/readyz",)})
+    scraped = replace(asked, scrape=Scrape(9000, "/stats", (counter,)))
+    assert load_order(scraped.dump()) == scraped
+    told = replace(asked, uncounted="no preset")
+    assert load_order(told.dump()) == told
     assert json.loads(asked.dump())["rate"] == 100.0

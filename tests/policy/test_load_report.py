@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from merit.evidence.load import BUDGET, LEAST, Bar, Plan, Stage, held, next_stage
+from merit.evidence.load_counts import Counts
 from merit.policy.feasibility.load_report import LoadReport, parse_load
 from merit.policy.verdict import Verdict
 
@@ -33,6 +34,7 @@ GOOD: dict[str, Any] = {
         }
     ],
 }
+COUNTS: dict[str, Any] = {"sent": 7205, "good": 7190, "s": 75.5}
 
 
 def parse(report: Any) -> LoadReport | Verdict:
@@ -51,6 +53,17 @@ def test_a_report_is_read() -> None:
     (stage,) = report.stages
     assert (report.replicas, stage.rps, stage.sent, stage.lag99) == (2, 120.0, 7196, 2.1)
     assert (stage.refused, stage.throttled) == (0, 0.0)
+
+
+def test_what_the_pods_counted_is_read_or_why_nobody_knows() -> None:
+    told = {"none": {}, "seen": {"counts": COUNTS | {"seen": 7204}}}
+    told["why"] = {"counts": COUNTS | {"why": "answers\n404"}}
+    found = {name: parse(GOOD | more) for name, more in told.items()}
+    assert {name: report.counts for name, report in found.items()} == {
+        "none": None,
+        "seen": Counts(7205, 7190, 75.5, 7204),
+        "why": Counts(7205, 7190, 75.5, None, "answers 404"),
+    }
 
 
 REFUSED = {
@@ -81,6 +94,11 @@ REFUSED = {
     "a negative count": (changed(failed=-6, done=7202), "Malformed"),
     "a count that is no whole number": (changed(sent=7196.0), "Malformed"),
     "a lag below nothing": (changed(lag99=-1), "Malformed"),
+    "counts that are no object": (GOOD | {"counts": []}, "Malformed"),
+    "an unknown key of counts": (GOOD | {"counts": COUNTS | {"by": 1}}, "Malformed"),
+    "more good answers than requests": (GOOD | {"counts": COUNTS | {"good": 7206}}, "Malformed"),
+    "a count of the pods below 0": (GOOD | {"counts": COUNTS | {"seen": -1}}, "Malformed"),
+    "a why that is no text": (GOOD | {"counts": COUNTS | {"why": 1}}, "Malformed"),
     "more refused than answered": (changed(refused=7191), "Malformed"),
 }
 

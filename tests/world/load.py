@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from merit.evidence.load import Stage, next_stage
+from merit.evidence.load_counts import Counts
 from merit.evidence.load_order import Order, load_order
 from merit.load.report import encode
 from tests.world.merge import Object
@@ -13,6 +14,7 @@ from tests.world.merge import Object
 HOLDS: dict[str, float] = {"slow": 70.0, "hopeless": 0.0}  # requests per second and pod, in time
 LOADED = frozenset(
     {"slow", "brisk", "hopeless", "starved", "misasked", "garbled", "leaky"}
+    | {"mute", "shadowed"}
     | {"crashing", "unschedulable", "unpullable", "overquota"}
 )
 LOAD = {
@@ -51,7 +53,17 @@ def load_report(version: str, given: Mapping[str, str]) -> str:
         replicas=len(order.targets),
         revision=given["MERIT_REVISION"],
         nonce=given["MERIT_NONCE"],
+        counts=counted(version, order, sum(stage.sent for stage in gone)),
     )
+
+
+def counted(version: str, order: Order, sent: int) -> Counts:
+    """What that version's pods say of as many requests."""
+    seen = None
+    if order.scrape is not None and version != "mute":
+        seen = sent // 2 if version == "shadowed" else sent
+    why = order.uncounted or "/metrics on port 8080 answers 404"
+    return Counts(sent, sent, 60.0, seen, why if seen is None else "")
 
 
 def given(template: Mapping[str, Any]) -> dict[str, str]:

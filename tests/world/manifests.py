@@ -87,6 +87,7 @@ def config() -> Config:
                     "world": {
                         "prometheus": {"url": "http://127.0.0.1:9090"},
                         "preset": "contour-envoy",
+                        "server": "prometheus-client",
                     }
                 },
             },

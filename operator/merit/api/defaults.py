@@ -25,6 +25,7 @@ WITHIN = 168 * 3600.0
 COOLDOWN = 3600.0
 LOAD_DURATION = 60.0
 HEADROOM = 0.2
+OWN_COUNTS: Literal["Compare", "Ignore"] = "Compare"
 PRICES = "default"
 EVALUATION_DEADLINE = 3600  # seconds of one run
 EVALUATION_BACK_OFF = 1  # pods that may fail before a run has failed
@@ -39,8 +40,8 @@ class Effective:
 
     `evaluation`: format and file of the report, proof of a bar, deadline and back-off of its Job.
     `explicit_steps`: the user wrote the steps, so none is left out for want of traffic.
-    `load_duration`, `headroom`: of the load test; None where none is declared. `prices`: the price
-    book; empty where no cost is bounded.
+    `load_duration`, `headroom`, `own_counts`: of the load test; None where none is declared.
+    `prices`: the price book; empty where no cost is bounded.
     """
 
     source: str
@@ -65,6 +66,7 @@ class Effective:
     cooldown: float
     load_duration: float | None
     headroom: float | None
+    own_counts: Literal["Compare", "Ignore"] | None
     prices: str
     retrain_cooldown: float
     retrains: bool
@@ -97,6 +99,7 @@ class Effective:
             shown["load"] = {
                 "duration": format_duration(self.load_duration),
                 "headroom": format_share(self.headroom),
+                "ownCounts": self.own_counts,
             }
         if self.retrains:
             shown["retrain"] = {
@@ -136,6 +139,7 @@ def effective(spec: Spec, *, source: str = "") -> Effective:
         cooldown=_or(spec.rollback_policy.cooldown, COOLDOWN),
         load_duration=_or(load.duration, LOAD_DURATION) if load else None,
         headroom=_or(load.headroom, HEADROOM) if load else None,
+        own_counts=(load.own_counts or OWN_COUNTS) if load else None,
         prices=(named or PRICES) if spec.constraints.cost else "",
         retrain_cooldown=_or(spec.retrain.cooldown if spec.retrain else None, RETRAIN_COOLDOWN),
         retrains=spec.retrain is not None,

@@ -62,6 +62,12 @@ class Load(Model):
         default=None, description="How much more than constraints.scale.rps. Default: 20%."
     )
     request: LoadRequest = Field(description="What is sent. Required.")
+    own_counts: Literal["Compare", "Ignore"] | None = Field(
+        default=None,
+        description="Compare: if the metrics source has a preset for servers, what was sent must "
+        "agree with what the pods count, or there is no verdict. Ignore: they are not asked. "
+        "Default: Compare.",
+    )
 
 
 class Feasibility(Model):

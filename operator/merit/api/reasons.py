@@ -96,6 +96,10 @@ _TABLE = (
      "look at the pods' previous log"),
     ("GeneratorSaturated", "the load generator could not keep up, so it measured itself",
      "give its node more room; nothing is said about the model"),
+    ("CountsDisagree",
+     "the pods counted other requests than the load test sent, so it measured something else",
+     "see what stands before the pods and who else sends; or set feasibility.load.ownCounts: "
+     "Ignore"),
     ("BadRequest", "the server refuses the load test's request",
      "correct feasibility.load.request"),
     ("TooFewRequests", "the load test had too few requests for a verdict",

@@ -7,16 +7,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from merit.evidence.load import Bar, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Series whose sum is the requests that a server has finished.
+
+    `where`: labels that must have these values; `never`: values that leave a series out.
+    """
+
+    series: tuple[str, ...]
+    where: Mapping[str, str] = field(default_factory=dict)
+    never: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """Where each pod tells its own counts in Prometheus' text; `counters`: best first."""
+
+    port: int
+    path: str
+    counters: tuple[Counter, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """`targets`: one base URL a ready pod, so that each gets an equal share of the requests.
 
-    `bodies`: the ConfigMap that the bodies come from; empty where requests have none.
+    `bodies`: the ConfigMap that the bodies come from; empty where requests have none. `scrape`:
+    None if the pods' own counts are not asked for, and `uncounted` says why.
     """
 
     plan: Plan
@@ -25,6 +48,8 @@ class Order:
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     bodies: str = ""
+    scrape: Scrape | None = None
+    uncounted: str = ""
 
     def dump(self) -> str:
         """As compact JSON."""
@@ -44,6 +69,7 @@ class Order:
                     "headers": dict(self.headers),
                     "bodies": self.bodies,
                 },
+                "counts": asdict(self.scrape) if self.scrape else {"why": self.uncounted},
             },
             separators=(",", ":"),
         )
@@ -62,6 +88,7 @@ def load_order(text: str) -> Order:
     targets = tuple(str(each) for each in raw["targets"])
     if not targets:
         raise ValueError("the order names no target")
+    counts = raw.get("counts") or {}  # an older operator asks for none
     return Order(
         plan,
         targets,
@@ -69,4 +96,18 @@ def load_order(text: str) -> Order:
         path=request["path"],
         headers=request["headers"],
         bodies=request["bodies"],
+        scrape=_scrape(counts) if "port" in counts else None,
+        uncounted=counts.get("why", ""),
     )
+
+
+def _scrape(raw: Mapping[str, Any]) -> Scrape:
+    counters = tuple(
+        Counter(
+            series=tuple(each["series"]),
+            where=each["where"],
+            never={label: tuple(values) for label, values in each["never"].items()},
+        )
+        for each in raw["counters"]
+    )
+    return Scrape(int(raw["port"]), str(raw["path"]), counters)

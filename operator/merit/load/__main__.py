@@ -19,6 +19,7 @@ from merit.evidence.load_order import Order, load_order
 from merit.load import vegeta
 from merit.load.fold import NS, failed, fold
 from merit.load.report import encode
+from merit.load.tally import Tally
 from merit.load.throttle import throttling
 
 BODIES = "/etc/merit/bodies"
@@ -31,7 +32,10 @@ def main() -> int:
     report = Path(os.environ.get("MERIT_REPORT", REPORT))
     try:
         order = load_order(os.environ["MERIT_LOAD_PLAN"])
-        stages = run(order, Path(os.environ.get("MERIT_BODIES", BODIES)), say=_say)
+        bodies = Path(os.environ.get("MERIT_BODIES", BODIES))
+        tally = Tally(order)
+        stages = run(order, bodies, tally, say=_say)
+        counts = tally.counts()
     except (vegeta.Failed, OSError, ValueError, KeyError, TypeError) as error:
         report.write_text(f"{type(error).__name__}: {error}"[:1000])
         _say(f"no report: {error}")
@@ -42,13 +46,14 @@ def main() -> int:
         replicas=len(order.targets),
         revision=os.environ["MERIT_REVISION"],
         nonce=os.environ["MERIT_NONCE"],
+        counts=counts,
     )
     report.write_text(text)
     _say(text)
     return 0
 
 
-def run(order: Order, bodies: Path, *, say: Callable[[str], None]) -> list[Stage]:
+def run(order: Order, bodies: Path, tally: Tally, *, say: Callable[[str], None]) -> list[Stage]:
     """Warm up, then stage after stage, until the plan says that it is over. Raises Failed."""
     plan = order.plan
     found = vegeta.bodies(bodies) if order.bodies else []
@@ -56,15 +61,16 @@ def run(order: Order, bodies: Path, *, say: Callable[[str], None]) -> list[Stage
         raise vegeta.Failed(f"ConfigMap {order.bodies} is not there, or holds no request body")
     lines = "".join(vegeta.targets(order, found))
     say(f"warm-up: {plan.rate / 4:g}/s for {plan.warmup:g} s on {len(order.targets)} pods")
-    vegeta.attack(order, lines, plan.rate / 4, plan.warmup)
+    tally.add(vegeta.attack(order, lines, plan.rate / 4, plan.warmup))
     stages: list[Stage] = []
     while (following := next_stage(plan, stages)) is not None:
         rate, seconds = following
         if stages:
-            settle(order, lines)
+            settle(order, lines, tally)
         say(f"stage {len(stages) + 1}: {rate:g}/s for {seconds:.4g} s")
         before = throttling()
         results = vegeta.attack(order, lines, rate, seconds)
+        tally.add(results)
         stage = fold(
             results,
             rps=rate,
@@ -78,7 +84,7 @@ def run(order: Order, bodies: Path, *, say: Callable[[str], None]) -> list[Stage
     return stages
 
 
-def settle(order: Order, lines: str) -> None:
+def settle(order: Order, lines: str, tally: Tally) -> None:
     """Wait until every pod answers a single request in time: what a stage left is no part of the
     next. A server goes on with requests that nobody waits for any more.
     """
@@ -86,6 +92,7 @@ def settle(order: Order, lines: str) -> None:
     limit, end = min(limits, default=1000.0) * NS, time.monotonic() + REST
     while time.monotonic() < end:
         found = vegeta.attack(order, lines, float(len(order.targets)), 1.0)
+        tally.add(found)
         answered = not any(failed(code) for code in found.code)
         if answered and max(found.latency, default=0) <= limit:
             return

@@ -6,15 +6,25 @@ import json
 from collections.abc import Sequence
 
 from merit.evidence.load import Plan, Stage
+from merit.evidence.load_counts import Counts
 
 SCHEMA = "merit.dev/load/v1"
+WHY = 160  # characters of why nothing was compared
 FITS = 4000  # bytes: a little less than the kubelet keeps
 
 
-def encode(plan: Plan, stages: Sequence[Stage], *, replicas: int, revision: str, nonce: str) -> str:
+def encode(
+    plan: Plan,
+    stages: Sequence[Stage],
+    *,
+    replicas: int,
+    revision: str,
+    nonce: str,
+    counts: Counts,
+) -> str:
     """Compact JSON. Bins without a limit at their edge are merged until it fits."""
     le = list(plan.le)
-    counts = [list(stage.n) for stage in stages]
+    bins = [list(stage.n) for stage in stages]
     limits = {bar.limit for bar in plan.bars}
     while True:
         text = json.dumps(
@@ -24,7 +34,8 @@ def encode(plan: Plan, stages: Sequence[Stage], *, replicas: int, revision: str,
                 "nonce": nonce,
                 "replicas": replicas,
                 "le": [_plain(edge) for edge in le],
-                "stages": [_stage(s, n) for s, n in zip(stages, counts, strict=True)],
+                "stages": [_stage(s, n) for s, n in zip(stages, bins, strict=True)],
+                "counts": _counts(counts),
             },
             separators=(",", ":"),
         )
@@ -32,7 +43,7 @@ def encode(plan: Plan, stages: Sequence[Stage], *, replicas: int, revision: str,
         if len(text.encode()) <= FITS or not spare:
             return text
         gone = min(spare, key=lambda i: _width(le, i))
-        for n in counts:
+        for n in bins:
             n[gone : gone + 2] = [n[gone] + n[gone + 1]]
         del le[gone]
 
@@ -60,3 +71,8 @@ def _stage(stage: Stage, n: Sequence[int]) -> dict[str, object]:
     }
     more = {"refused": stage.refused, "throttled": stage.throttled}
     return found | {key: value for key, value in more.items() if value}
+
+
+def _counts(counts: Counts) -> dict[str, object]:
+    told: dict[str, object] = {"sent": counts.sent, "good": counts.good, "s": round(counts.s, 1)}
+    return told | ({"why": counts.why[:WHY]} if counts.seen is None else {"seen": counts.seen})

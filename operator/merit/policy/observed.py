@@ -14,6 +14,7 @@ from merit.evidence.bins import Histogram
 from merit.evidence.constants import Constants
 from merit.evidence.cost import PriceBook
 from merit.evidence.counts import NoSample, Sample
+from merit.evidence.load_order import Counter
 from merit.evidence.monitor import Monitor
 
 
@@ -173,7 +174,8 @@ class Tuning:
     per-pod counts. `tick`: seconds between two looks while a candidate is exposed. `live_tick`: the
     same for a live revision. `prices`: the price book, None if there is none.
     `report_image`: Merit's image for reading frameworks' files, `load_image`: the one of the load
-    generator; empty if nobody named one.
+    generator; empty if nobody named one. `counters`: what the source's preset for servers says that
+    they count requests by, best first.
     """
 
     source: str = ""
@@ -185,6 +187,7 @@ class Tuning:
     prices: PriceBook | None = None
     report_image: str = ""
     load_image: str = ""
+    counters: tuple[Counter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from merit.reconciler.facts import owned_by
 from merit.reconciler.job_facts import job_facts
 from merit.reconciler.measuring import Looks, Measurements
 from merit.reconciler.memory import Memory, read_status
+from merit.reconciler.own_counters import counters_of
 from merit.reconciler.standing import Children
 from merit.traffic import ROUTERS
 
@@ -46,6 +47,7 @@ class Gatherer:
         self._cluster, self._cache, self._fleet, self._config = cluster, cache, fleet, config
         self._contest = contest
         self._measurements = Measurements(fleet, config)
+        self._counters = counters_of(config.metrics)
 
     async def observe(self, key: Key, obj: Object, memory: Memory, now: float) -> Observed:
         """Everything that matters about the object at Unix time `now`."""
@@ -194,6 +196,7 @@ class Gatherer:
             prices=self._config.price_book(book or PRICES),
             report_image=self._config.images.report,
             load_image=self._config.images.tools,
+            counters=self._counters.get(name, ()),
         )
 
 

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from merit.evidence.load import HALVINGS, Plan, Stage
+from merit.evidence.load_counts import Counts
 from merit.policy.evaluation.strict import (
     ANY,
     Refusal,
@@ -19,6 +20,7 @@ from merit.policy.evaluation.strict import (
     known,
     malformed,
     number,
+    plain,
     read_object,
 )
 from merit.policy.verdict import Verdict
@@ -26,6 +28,7 @@ from merit.policy.verdict import Verdict
 SCHEMA = "merit.dev/load/v1"
 MAX_STAGES = 2 * (HALVINGS + 1)
 MAX_EDGES = 64
+_COUNTS = frozenset({"sent", "good", "s", "seen", "why"})
 _STAGE = frozenset(
     {"rps", "s", "due", "sent", "done", "failed", "refused", "n", "lag99", "throttled"}
 )
@@ -33,11 +36,15 @@ _STAGE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What was sent to `replicas` pods and how it went: stages in order, edges in ms."""
+    """What was sent to `replicas` pods and how it went: stages in order, edges in ms.
+
+    `counts`: all of it beside the pods' own counts; None if the report says nothing of that.
+    """
 
     replicas: int
     le: tuple[float, ...]
     stages: tuple[Stage, ...]
+    counts: Counts | None = None
 
 
 def parse_load(text: str, *, revision: str, nonce: str, plan: Plan) -> LoadReport | Verdict:
@@ -65,7 +72,25 @@ def _read(raw: Mapping[str, Any], plan: Plan) -> LoadReport:
     for stage in stages:
         if stage.rps not in rates:
             raise malformed(f"{stage.rps:g}/s is no rate of this plan")
-    return LoadReport(count(raw.get("replicas"), "replicas", least=1), le, stages)
+    counts = _counts(raw["counts"]) if "counts" in raw else None
+    return LoadReport(count(raw.get("replicas"), "replicas", least=1), le, stages, counts)
+
+
+def _counts(value: object) -> Counts:
+    given = known(value, "counts", _COUNTS)
+    why = given.get("why", "")
+    if not isinstance(why, str):
+        raise malformed("counts.why must be a string")
+    counts = Counts(
+        sent=count(given.get("sent"), "counts.sent"),
+        good=count(given.get("good"), "counts.good"),
+        s=_amount(given.get("s"), "counts.s"),
+        seen=count(given["seen"], "counts.seen") if "seen" in given else None,
+        why=plain(why),
+    )
+    if counts.good > counts.sent:
+        raise malformed("counts: more good answers than requests")
+    return counts
 
 
 def _edges(value: object, plan: Plan) -> tuple[float, ...]:

@@ -8,8 +8,9 @@ from merit.api.defaults import effective
 from merit.api.spec import Spec
 from merit.evidence.cost import PriceBook, Unpriced, unit_price
 from merit.evidence.load import Plan
-from merit.evidence.load_order import Order
+from merit.evidence.load_order import Counter, Order, Scrape
 from merit.policy.feasibility.demand import Demand
+from merit.policy.feasibility.own_counts import scrape_of
 from merit.policy.gates.run import Run, run_at
 from merit.policy.observed import Observed
 
@@ -65,13 +66,18 @@ def plan_of(spec: Spec, demand: Demand) -> Plan:
     return demand.plan(effective(spec).load_duration or 0.0)
 
 
-def order_of(spec: Spec, demand: Demand, targets: tuple[str, ...]) -> Order:
-    """The whole order for the generator. `targets`: base URLs of the ready pods."""
+def order_of(
+    spec: Spec, demand: Demand, targets: tuple[str, ...], counters: tuple[Counter, ...]
+) -> Order:
+    """The whole order for the generator. `targets`: base URLs of the ready pods; `counters`: what
+    the metrics source says that the servers count requests by.
+    """
     assert spec.feasibility is not None and spec.feasibility.load is not None
     request = spec.feasibility.load.request
     headers = {header.name: header.value for header in request.headers or ()}
     if request.bodies_from is not None and "content-type" not in map(str.lower, headers):
         headers["Content-Type"] = "application/json"
+    asked = scrape_of(spec, counters)
     return Order(
         plan=plan_of(spec, demand),
         targets=targets,
@@ -79,4 +85,6 @@ def order_of(spec: Spec, demand: Demand, targets: tuple[str, ...]) -> Order:
         path=request.path,
         headers=headers,
         bodies=request.bodies_from.config_map if request.bodies_from else "",
+        scrape=asked if isinstance(asked, Scrape) else None,
+        uncounted=asked if isinstance(asked, str) else "",
     )

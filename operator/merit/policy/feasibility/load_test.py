@@ -48,7 +48,7 @@ def put_under_load(
     job = seen.job if seen.job and seen.job.name == run.job else JobRun(name=run.job)
     if job.exists and job.finished:
         verdict, facts = judged(job, run, demand)
-        return verdict, _record(run, job, demand, verdict, facts, now)
+        return verdict, _record(seen, run, job, demand, verdict, facts, now)
     waits = not_up(seen, run)
     if waits is not None and waits.kind == "Bad":
         return waits, None
@@ -58,7 +58,7 @@ def put_under_load(
         return _start(seen, run, now)
     if job.blocked_by == "ImagePull" and age(job.created, now) > PULL_PATIENCE:
         failed = Verdict("NoData", "JobFailed", f"the load generator: {plain(job.blocked)}")
-        return failed, _record(run, job, demand, failed, {}, now)
+        return failed, _record(seen, run, job, demand, failed, {}, now)
     state = f"waits: {plain(job.blocked)}" if job.blocked else "runs"
     running = Verdict("Undecided", "FeasibilityRunning", f"load test {run.job} {state}")
     patience = PULL_PATIENCE if job.blocked_by == "ImagePull" else None
@@ -102,16 +102,18 @@ def judged(job: JobRun, run: Run, demand: Demand) -> tuple[Verdict, dict[str, st
 
 def weigh(demand: Demand, report: LoadReport) -> tuple[Verdict, dict[str, str]]:
     """The report against the constraints, with the capacity and the replicas that follow."""
-    lacking = unsure(demand, report)
+    lacking, counts = unsure(demand, report), report.counts
+    facts = {"counts": counts.words() if counts else "not compared: the report tells none"}
     if lacking is not None:
-        return lacking, {}
+        return lacking, facts
     sizing = size(demand, report)
-    facts = {
+    facts |= {
         "capacity": f"{float(sizing.capacity):.6g}",
         "replicas": str(sizing.needed or 0),
     }
     if is_feasible(demand, sizing):
-        return Verdict("Good", "MeetsConstraints", meets(demand, sizing, report)), facts
+        agreed = f"; {counts.words()}" if counts and counts.seen is not None else ""
+        return Verdict("Good", "MeetsConstraints", meets(demand, sizing, report) + agreed), facts
     binding = reasons(demand, sizing, report)
     helps = words(demand, sizing, report)
     said = falls_short(demand, sizing, report)
@@ -148,9 +150,15 @@ def again_or_held(
 
 
 def _record(
-    run: Run, job: JobRun, demand: Demand, verdict: Verdict, facts: dict[str, str], now: float
+    seen: Observed,
+    run: Run,
+    job: JobRun,
+    demand: Demand,
+    verdict: Verdict,
+    facts: dict[str, str],
+    now: float,
 ) -> Record:
-    order = order_of(run.accepted.spec, demand, ())
+    order = order_of(run.accepted.spec, demand, (), seen.tuning.counters)
     asked = {
         "rps": str(demand.rps),
         "headroom": str(demand.headroom),

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from merit.evidence.bounds import upper
 from merit.evidence.load import HALVINGS, Bar, Stage, ailing, answer, bad_of, held
+from merit.evidence.load_counts import disagreement
 from merit.policy.feasibility.demand import Demand, ceiling
 from merit.policy.feasibility.load_report import LoadReport
 from merit.policy.verdict import Verdict
@@ -56,11 +57,15 @@ def is_feasible(demand: Demand, sizing: Sizing) -> bool:
 
 
 def unsure(demand: Demand, report: LoadReport) -> Verdict | None:
-    """Why the report cannot decide, if it cannot: the generator, the request, too little of it."""
+    """Why the report cannot decide, if it cannot: the generator, the request, who else was there,
+    too little of it.
+    """
     for stage in report.stages:
         reason, said = ailing(stage, report.le, demand.bars)
         if reason:
             return Verdict("NoData", reason, f"{said}, at {stage.rps:g} rps")
+    if report.counts is not None and (said := disagreement(report.counts, report.replicas)):
+        return Verdict("NoData", "CountsDisagree", said)
     sizing = size(demand, report)
     if sizing.needed is not None:
         return None

@@ -62,7 +62,7 @@ async def _put_under_load(hands: Hands, action: RunJob) -> None:
             namespace=hands.key.namespace,
             owner=hands.owner,
             image=tuning.load_image,
-            order=order_of(spec, demand, targets),
+            order=order_of(spec, demand, targets, tuning.counters),
             revision=accepted.identity.revision,
             short=short,
             nonce=action.nonce,
