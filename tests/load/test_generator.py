@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from e2e.cluster.build import binary
+from e2e.images.build import LOAD
 from merit.evidence.load import SENT, Bar, Plan, Stage, bad_of, edges, held
 from merit.evidence.load_counts import disagreement
 from merit.evidence.load_order import Counter, Order, Scrape, load_order
@@ -214,6 +216,18 @@ def _container(asked: Order, tmp: Path) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=60,
     )
+
+
+def test_the_image_of_the_generator_has_every_module_that_it_imports(tmp_path: Path) -> None:
+    shutil.copytree(OPERATOR / "merit/load", tmp_path / "merit/load")
+    shutil.copy(OPERATOR / "merit/__init__.py", tmp_path / "merit")
+    (tmp_path / "merit/evidence").mkdir()
+    for module in LOAD:
+        shutil.copy(OPERATOR / "merit/evidence" / module, tmp_path / "merit/evidence")
+    command = [sys.executable, "-S", "-I", "-c"]
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import merit.load.__main__"
+    done = subprocess.run([*command, code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_order_comes_back_as_it_was_sent() -> None:
