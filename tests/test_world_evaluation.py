@@ -38,6 +38,10 @@ def records(world: World) -> list[dict[str, str]]:
     return sorted(found, key=lambda data: data["at"])
 
 
+def jobs(world: World) -> list[str]:
+    return [job["metadata"]["name"] for job in world.store.all("Job")]
+
+
 def evaluation(world: World) -> dict[str, Any]:
     (stage,) = [s for s in world.status["flow"] if s["stage"] == "Evaluation"]
     return dict(stage)
@@ -91,6 +95,7 @@ async def test_after_four_failed_runs_it_is_held_and_shown_and_nothing_more_runs
     assert "OOMKilled (exit code 137)" in condition(world, "Stalled")["message"]
     assert condition(world, "Evaluated")["status"] == "Unknown"
     assert not world.status.get("rejected") and world.weights == {}
+    await world.rest(5.0)  # the Job of the run before goes once the last one is on record
     writes = world.server.writes
     await world.rest(7200.0)
     assert (len(world.monitor.jobs), world.server.writes) == (4, writes)
@@ -103,8 +108,39 @@ async def test_between_two_runs_it_says_when_the_next_one_comes() -> None:
     world.actors.endings["good"] = (KILLED, Ending())
     await world.play()
     assert evaluation(world)["message"].endswith("runs again in 1m")
+    assert world.status["next"] == {"what": "run its Job again", "at": "2027-01-15T08:01:10Z"}
     assert condition(world, "Reconciling")["reason"] == "JobFailed"
     assert not condition(world, "Stalled")
+
+
+async def test_the_log_of_a_run_that_did_not_pass_stays_until_something_newer_is_declared() -> None:
+    world = World((edited("good", lambda w: bool(records(w))),))
+    world.actors.endings["good"] = (KILLED, Ending())
+    await world.play()
+    await world.rest(30.0)
+    (failed,) = jobs(world)
+    assert evaluation(world)["record"] == failed, "where the docs say that its name is"
+    await world.run(live("good"), 300.0, "the second run")
+    await world.rest(30.0)
+    assert not jobs(world)
+    apply("inaccurate", rejected).do(world)
+    await world.run(rejected, 300.0, "the rejection")
+    await world.rest(600.0)
+    assert jobs(world) == [evaluation(world)["record"]]
+    apply("better", live("better")).do(world)
+    await world.run(live("better"), 900.0, "better")
+    await world.rest(30.0)
+    assert not jobs(world)
+
+
+async def test_a_held_evaluation_says_that_nothing_follows_and_what_a_person_does() -> None:
+    world = await first(KILLED)
+    record = evaluation(world)["record"]
+    does = f"see kubectl logs job/{record} --all-containers; kubectl merit retry fraud-scorer"
+    assert world.status["next"] == {"what": f"nothing by itself: {does} runs it again"}
+    assert f"no run follows by itself: {does}" in condition(world, "Stalled")["message"]
+    world = await first(GARBAGE)
+    assert "write merit.dev/report/v1; kubectl merit retry" in world.status["next"]["what"]
 
 
 async def test_a_broken_report_is_asked_for_once_more_and_then_held() -> None:

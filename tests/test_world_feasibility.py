@@ -112,6 +112,9 @@ async def test_what_is_too_slow_is_refused_with_what_would_help_and_leaves_no_po
     assert "scale.replicas.max 4" in entry["evidence"]
     assert "scale.rps 100" in entry["evidence"]
     assert "latency.p99 200ms" in entry["evidence"]
+    again = "new content, other spec.constraints, another spec.feasibility, or kubectl merit retry"
+    assert again in world.status["next"]["what"]
+    assert again in next(c for c in world.status["conditions"] if c["type"] == "Stalled")["message"]
     await world.rest(30.0)
     assert pods(world, "slow") == -1
     assert world.weights == {"good": 100}
@@ -163,6 +166,7 @@ async def test_pods_that_cannot_serve_are_the_models_fault(version: str, detail:
     assert "Feasibility Bad" in records(world, version)
     await world.rest(60.0)
     assert pods(world, version) == -1
+    assert not list(world.store.all("Job")), "a load test of pods that are gone would go on"
     assert world.weights == {"good": 100}
 
 
@@ -182,6 +186,7 @@ async def test_what_the_cluster_lacks_is_named_and_nobody_is_rejected(
     told = flow(world)
     assert (told["verdict"], told["reason"]) == ("NoData", reason)
     assert words in told["message"] and words in world.status["summary"]
+    assert world.status["next"] == {"what": "put it under load once its pods are ready"}
     assert not world.status.get("rejected")
     assert not jobs(world, "feasibility")
     assert world.weights == {"good": 100}
@@ -208,6 +213,7 @@ async def test_a_test_that_says_nothing_runs_again_and_is_then_held(
     assert world.status["candidate"]["held"]
     stalled = next(c for c in world.status["conditions"] if c["type"] == "Stalled")
     assert stalled["reason"] == reason
+    assert world.status["next"]["what"].startswith("nothing by itself: ")
     assert pods(world, version) == -1  # held: its pods would only cost
     assert not world.status.get("rejected")
     assert world.notes.count(reason) == 4
@@ -229,6 +235,7 @@ async def test_without_a_generator_it_is_held_until_there_is_one(
     bare = module.config().model_copy(update={"images": type(module.config().images)()})
     monkeypatch.setattr(module, "config", lambda: bare)
     world = await declared("brisk", lambda w: flow(w).get("reason") == "NoLoadGenerator")
+    assert world.status["next"]["what"] == "go on once the cause is gone: set images.tools"
     await world.rest(300.0)
     assert pods(world, "brisk") == -1 and not jobs(world, "feasibility")
     monkeypatch.undo()

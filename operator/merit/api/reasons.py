@@ -73,7 +73,7 @@ _TABLE = (
     ("ReportMissing", "the evaluator succeeded but wrote no report",
      "write it to /dev/termination-log"),
     ("ReportLost", "the evaluator's pod is gone, and its report with it",
-     "nothing: it runs once more; after that, see what deletes pods"),
+     "see what deletes its pods, if that happens again"),
     ("Malformed", "the report cannot be read", "write merit.dev/report/v1"),
     ("StaleReport", "the report belongs to another revision or run",
      "echo MERIT_REVISION and MERIT_NONCE"),

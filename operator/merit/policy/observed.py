@@ -213,6 +213,7 @@ class Observed:
     `tokens` are the values of the annotations merit.dev/approve and so on, by verb. `pin_losses`:
     when the pin had to be written again, Unix seconds. `traffic_refused`: why the last attempt to
     set the weights failed, empty if it did not.
+    `jobs` are all of its Jobs, `ended` those of them whose pods have all ended.
     `undelivered` says why alerts about this object do not arrive.
     `training` is the Job of the last retraining; `training_problem`: reason and sentence, why one
     could not be made just now.
@@ -253,6 +254,7 @@ class Observed:
     traffic_refused: str = ""
     tokens: Mapping[str, str] = field(default_factory=dict)
     jobs: tuple[str, ...] = ()
+    ended: frozenset[str] = frozenset()
     filed: tuple[Filed, ...] = ()
     figures: Mapping[str, Figure] = field(default_factory=dict)
     measuring: bool = False

@@ -28,7 +28,7 @@ from merit.policy.standing.converge import ledger_content, worth_keeping
 from merit.policy.standing.routes import kind_in_force, refusal, route_in_force, served
 from merit.reconciler.contest import Contest
 from merit.reconciler.facts import owned_by
-from merit.reconciler.job_facts import job_facts
+from merit.reconciler.job_facts import has_ended, job_facts
 from merit.reconciler.measuring import Looks, Measurements
 from merit.reconciler.memory import Memory, read_status
 from merit.reconciler.own_counters import counters_of
@@ -64,6 +64,11 @@ class Gatherer:
             refused = host_access(spec) or refused
         tuning = self._tuning(key.namespace, _judged(spec, status, accepted), status)
         children = Children(self._cache, key, uid, status, memory)
+        jobs = [
+            job
+            for job in self._cache.children(key.namespace, key.name, "Job")
+            if owned_by(job, uid) and not job["metadata"].get("deletionTimestamp")
+        ]
         seen = Observed(
             name=key.name,
             namespace=key.namespace,
@@ -86,11 +91,8 @@ class Gatherer:
             pin_losses=tuple(memory.pin_losses),
             traffic_refused=memory.traffic_refused,
             tokens=read_tokens(obj["metadata"].get("annotations") or {}),
-            jobs=tuple(
-                j["metadata"]["name"]
-                for j in self._cache.children(key.namespace, key.name, "Job")
-                if owned_by(j, uid) and not j["metadata"].get("deletionTimestamp")
-            ),
+            jobs=tuple(j["metadata"]["name"] for j in jobs),
+            ended=frozenset(j["metadata"]["name"] for j in jobs if has_ended(j)),
             filed=memory.filing.all(),
             tuning=tuning,
         )

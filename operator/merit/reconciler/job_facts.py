@@ -45,6 +45,14 @@ def job_facts(name: str, job: Object | None, pods: Iterable[Object]) -> JobRun:
     )
 
 
+def has_ended(job: Object) -> bool:
+    """Whether it is complete or has failed, and all its pods with it."""
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return any(
+        c.get("type") in ("Complete", "Failed") and c.get("status") == "True" for c in conditions
+    )
+
+
 def _label(pod: Object) -> str:
     return str((pod["metadata"].get("labels") or {}).get(_JOB_LABEL, ""))
 

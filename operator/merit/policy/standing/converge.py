@@ -171,9 +171,17 @@ def _tidy(seen: Observed, status: Status, now: float) -> list[Action]:
     """Arms and Jobs that nothing refers to any more."""
     actions = _leftovers(seen, status, now, set(seen.route.weights) | seen.route.announced)
     current = expected_job(replace(seen, status=status))
-    training = status.retrain.job if status.retrain else None  # kept: its log tells more
-    actions += [RemoveJob(name) for name in seen.jobs if name not in (current, training)]
+    kept = {current, *_telling(seen, status)}
+    actions += [RemoveJob(name) for name in seen.jobs if name not in kept]
     return [*actions, *prune(seen, status)]
+
+
+def _telling(seen: Observed, status: Status) -> set[str]:
+    """Jobs whose log tells more than what is on record: a training's, and of each gate the last run
+    that did not pass. They go when something newer is declared.
+    """
+    kept = {s.record for s in status.flow if s.verdict != "Good"} & seen.ended
+    return kept | ({status.retrain.job} if status.retrain else set())
 
 
 def ledger_content(status: Status) -> dict[str, str]:

@@ -15,12 +15,12 @@ from merit.policy.standing.converge import blocked, wanted_weights
 from merit.policy.standing.pin import pin_conflict
 from merit.policy.standing.records import lost_records
 from merit.policy.standing.routes import by_pods
+from merit.policy.telling.ahead import LACKING, by_hand, tried_again
 from merit.policy.times import stamp
 from merit.policy.watch.live import not_comparable, trust_condition
 
 WARNING = "; note: "  # before what is well known to be worth a look
 
-_LACKING = frozenset({"NoPrice", "NoRequests", "NoLoadGenerator"})  # until somebody adds it
 _STALLED_GATE = {
     "Evaluation": "EvaluationFailed",
     "Feasibility": "Infeasible",
@@ -119,12 +119,16 @@ def _state(seen: Observed, status: Status, entry: Rejection | None) -> State:
         return State("Reconciling", "RollbackBlocked", _blocked(seen, status, refused))
     if status.candidate is not None:
         held, reason, message = progress(status)
+        if status.candidate.held:
+            flow = next((s for s in status.flow if s.stage == status.candidate.stage), None)
+            message += f"; no run follows by itself: {by_hand(seen.name, flow)}"
         return State("Stalled" if held == "held" else "Reconciling", reason, message)
     if entry is not None:
         if not settled(seen, status):
             return State("Reconciling", "RollingBack", _waits_for(seen, status))
         reason = "Aborted" if entry.reason == "Aborted" else _STALLED_GATE[entry.stage]
-        return State("Stalled", reason, f"{entry.evidence}; {_retry(seen, entry)}")
+        retried = f"it is tried again for {tried_again(seen.name, entry)}"
+        return State("Stalled", reason, f"{entry.evidence}; {retried}")
     if status.stable is not None and seen.route.weights:
         return _live(seen, status, status.stable.short)
     return State("Reconciling", "Progressing", "waiting for traffic to be set")
@@ -204,7 +208,7 @@ def progress(status: Status) -> tuple[str, str, str]:
         return "going", candidate.stage, f"{candidate.stage} begins"
     if candidate.stage == "Withdrawn":
         return "going", "Withdrawn", entry.message
-    if candidate.held or (stage == "Feasibility" and entry.reason in _LACKING):
+    if candidate.held or (stage == "Feasibility" and entry.reason in LACKING):
         return "held", entry.reason, entry.message
     if entry.reason in ("QuotaExceeded", "NeverReady") and not candidate.weight:
         return "held", entry.reason, entry.message
@@ -271,8 +275,3 @@ def _dispersion(seen: Observed, status: Status) -> str:
     if seen.tuning.per_pod:
         why = "no history of two stable pods over an hour"
     return f"{why}, so dispersion is taken as 3 and patience is {patience}"
-
-
-def _retry(seen: Observed, entry: Rejection) -> str:
-    bars = "new bars" if entry.stage == "Rollout" else f"another spec.{entry.stage.lower()}"
-    return f"it is tried again for new content, {bars}, or kubectl merit retry {seen.name}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from merit.api.defaults import effective
 from merit.api.spec import Spec
 from merit.api.status import Condition, NextStep, Rejection, Status
-from merit.policy.canary.comeback import comeback
 from merit.policy.observed import Observed
 from merit.policy.remember import rejection
 from merit.policy.retrain import condition_of
 from merit.policy.standing.arms import still_leaving
+from merit.policy.telling.ahead import next_step
 from merit.policy.telling.conditions import conditions_of, invalid, progress, settled, stamped
 from merit.policy.watch.live import trusted
 
@@ -31,7 +31,9 @@ def present(seen: Observed, status: Status, now: float) -> Status:
             "trust": _trust(status, entry, conditions),
             "summary": _summary(seen, status, entry)[:256],
             "effective": _effective(seen, status),
-            "next": _next(seen, status, entry),
+            "next": NextStep(what="correct the spec")
+            if invalid(seen) is not None
+            else next_step(seen, status, entry),
             "leaving": still_leaving(seen, status, now),
         }
     )
@@ -92,24 +94,3 @@ def _effective(seen: Observed, status: Status) -> dict[str, object]:
     if not isinstance(seen.spec, Spec):
         return status.effective
     return effective(seen.spec, source=seen.tuning.source).to_status()
-
-
-def _next(seen: Observed, status: Status, entry: Rejection | None) -> NextStep | None:
-    candidate = status.candidate
-    if invalid(seen) is not None:
-        return NextStep(what="correct the spec")
-    if candidate is not None:
-        what = {
-            "Evaluation": "judge the report when the Job ends",
-            "Feasibility": "judge cost, replicas and the load test, if one is declared",
-            "Rollout": "judge again with the next scrape",
-            "Holdback": "promote when the holdback is over",
-            "Withdrawn": comeback(seen, status),
-        }[candidate.stage]
-        return NextStep(what=what)
-    if entry is not None:
-        return NextStep(what="nothing until new content or new bars")
-    if status.verifying is not None:
-        begun = status.verifying.weight > 0
-        return NextStep(what="compare both again" if begun else "bring the predecessor up")
-    return NextStep(what="keep watching") if status.stable else None
