@@ -114,9 +114,16 @@ def test_a_rollout_begins_where_evidence_flows_and_never_above_25_percent(rps, e
 
 
 def test_the_margin_is_what_the_blast_radius_leaves_at_that_weight():
-    assert margin(10, blast_radius=0.01, rps=200) == pytest.approx(0.1)
-    assert margin(1, blast_radius=0.01, rps=200) == 0.5
-    assert margin(50, blast_radius=0.01, rps=1) == pytest.approx(0.1)
+    def at(step, rps):
+        return margin((1, 10, 50, 90), step, blast_radius=0.01, rps=rps)
+
+    assert (at(0, 200), at(1, 200)) == (0.5, pytest.approx(0.1))
+    assert at(2, 1) == pytest.approx(0.1)
+
+
+def test_the_last_step_is_proven_for_all_of_the_traffic_which_follows_without_a_proof():
+    for rungs in ((50, 90), (50, 60), (100,)):
+        assert margin(rungs, len(rungs) - 1, blast_radius=0.01, rps=200) == pytest.approx(0.01)
 
 
 def test_quantiles_are_interpolated_and_saturation_is_said():

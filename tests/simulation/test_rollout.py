@@ -8,7 +8,7 @@ import pytest
 from bench.plans import SPEC, plan_at, service_of
 from merit.api.validation import Invalid
 from merit.evidence.constants import Constants
-from merit.evidence.counts import Sample
+from merit.evidence.counts import ArmPair, Counts, Sample
 from merit.simulate.kinds import BAD_DAYS, DEFECTS, HEALTHY, LATER, TURNS, Kind
 from merit.simulate.plan import plan
 from merit.simulate.rollout import run
@@ -53,6 +53,20 @@ def test_a_dead_version_is_found_at_the_first_scrape():
     went = course(DEAD)
     assert (went.reason, went.ended) == ("DeadOnArrival", 15.0)
     assert went.bad["errors"] <= went.requests <= 200 * 0.01 * 20 * 2
+
+
+def test_latency_counts_from_the_first_scrape_that_began_after_the_warm_up():
+    """A scrape of 15 s that is read at second 30 tells of cold caches; the one at 45 does not."""
+    found, counted = plan_at(200), []
+    world = World(found, PHI)
+    world.decide(0.0, sample=Sample(BEGIN, None, {}))
+    counts = Counts(100, 0), Counts(900, 0)
+    pair = ArmPair(*counts, *counts)
+    for now in (15.0, 30.0, 45.0):
+        at = BEGIN + now
+        world.decide(now, sample=Sample(at, at - 15.0, {bar.name: pair for bar in found.bars}))
+        counted.append([s["canary"] for s in world.status.analysis["signals"]])
+    assert counted == [["100 0", "0 0"], ["200 0", "0 0"], ["300 0", "100 0"]]
 
 
 def test_what_is_promoted_with_a_defect_goes_on_to_be_counted():

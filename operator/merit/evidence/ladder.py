@@ -29,7 +29,12 @@ def first_step(ladder: Sequence[int], rps: float | None, explicit: bool) -> int:
     return enough[0] if enough else low[-1]
 
 
-def margin(weight: int, *, blast_radius: float, rps: float) -> float:
-    """Excess share of bad requests that must be ruled out before `weight` percent is entered."""
+def margin(ladder: Sequence[int], step: int, *, blast_radius: float, rps: float) -> float:
+    """Excess share of bad requests that must be ruled out before that entry (an index) is entered.
+
+    What stands after the last one is all of the traffic, without another proof: so it is proven
+    for all of the traffic.
+    """
+    weight = ladder[step] if step < len(ladder) - 1 else 100
     tolerated = max(blast_radius, BAD_PER_SECOND / rps if rps > 0 else WIDEST)
     return min(WIDEST, tolerated / (weight / 100))

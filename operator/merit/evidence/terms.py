@@ -93,7 +93,7 @@ class Terms:
 
     def margin(self, step: int, rps: float) -> float:
         """Excess share of bad requests that must be ruled out to enter a step (an index)."""
-        return margin(self.ladder[step], blast_radius=self.blast_radius, rps=rps)
+        return margin(self.ladder, step, blast_radius=self.blast_radius, rps=rps)
 
     def scoring(self, signal: str, signals: int) -> Scoring:
         """For one of so many signals, from what was measured."""

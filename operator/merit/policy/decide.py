@@ -107,7 +107,7 @@ def turned(seen: Observed, status: Status) -> tuple[Note, ...]:
 
 def decide(seen: Observed, now: float) -> Decision:
     """What to do, from what is seen, at Unix time `now`."""
-    seen = weighed(compared(listened(seen), now), now)
+    seen = weighed(compared(listened(seen)))
     answers = (answer for rule in RULES if (answer := rule(seen, now)) is not None)
     decision = next(answers, Decision(seen.status))
     if seen.deleting:

@@ -122,8 +122,8 @@ def advice(report: Report) -> Iterator[str]:
     rps = report.plan.rps
     missed = [c for c in report.defects if c.promoted > c.runs / 4 and not c.kind.turns]
     if missed:
-        last = ladder(known.steps, known.holdback_weight)[-1]
-        excess = margin(last, blast_radius=known.blast_radius, rps=rps)
+        rungs = ladder(known.steps, known.holdback_weight)
+        excess = margin(rungs, len(rungs) - 1, blast_radius=known.blast_radius, rps=rps)
         half = format_share(known.blast_radius / 2)
         yield (
             f"{', '.join(c.kind.name for c in missed)}: promoted, because an excess of "

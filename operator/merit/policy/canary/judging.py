@@ -14,19 +14,19 @@ from merit.policy.decision import Decision, Note
 from merit.policy.observed import Observed
 from merit.policy.remember import decided, told
 from merit.policy.responses import effects
-from merit.policy.times import age, seconds
+from merit.policy.times import seconds
 from merit.policy.verdict import Verdict
 from merit.policy.watch.breaker import REASON as FLEET
 from merit.policy.watch.breaker import may_hold
 
 
-def weighed(seen: Observed, now: float) -> Observed:
+def weighed(seen: Observed) -> Observed:
     """The view with the newest look turned into evidence: once a pass, for every rule."""
     case = case_of(seen)
     if case is None or case.candidate.weight == 0 or not isinstance(seen.sample, Sample):
         return seen
     analysis = analysis_of(case)
-    return replace(seen, evidence=analysis) if consume(case, analysis, now) else seen
+    return replace(seen, evidence=analysis) if consume(case, analysis) else seen
 
 
 def judge_evidence(seen: Observed, now: float) -> Decision | None:
@@ -82,19 +82,22 @@ def _told_already(status: Status) -> bool:
     return any(s.verdict == "Bad" or s.reason == FLEET for s in told)
 
 
-def consume(case: Case, analysis: Analysis, now: float) -> bool:
-    """Turn the newest sample into evidence; False if it holds nothing new."""
+def consume(case: Case, analysis: Analysis) -> bool:
+    """Turn the newest sample into evidence; False if it holds nothing new.
+
+    Latency counts from the first sample that began after the warm-up.
+    """
     sample = case.seen.sample
     if not isinstance(sample, Sample):
         return False
     last = analysis.consumed_until
     if last is not None and sample.at <= last:
         return False  # a first look after a long gap is new: it sets the baseline anew
-    warmup = case.seen.tuning.constants.warmup
+    warm = seconds(case.candidate.rollout_since) + case.seen.tuning.constants.warmup
     analysis.observe(
         sample,
         weight_changed=last is not None and seconds(case.candidate.since) >= last,
-        warming=age(case.candidate.rollout_since, now) < warmup,
+        warming=sample.since is None or sample.since < warm,
     )
     return True
 

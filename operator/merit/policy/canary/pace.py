@@ -17,7 +17,7 @@ def slow_step(case: Case, index: int) -> str:
     mine = rps * weight / 100
     if not rps or mine >= ENOUGH_RPS or index + 1 >= len(case.ladder):
         return ""
-    excess = margin(case.ladder[index + 1], blast_radius=case.known.blast_radius, rps=rps)
+    excess = margin(case.ladder, index + 1, blast_radius=case.known.blast_radius, rps=rps)
     phi = max((case.seen.dispersion or {}).values(), default=PHI)
     about = duration(REQUESTS * phi / excess / mine)
     return f"; {weight}% of {rps:g}/s is {mine:.2g} requests/s: about {about} for this step"

@@ -119,7 +119,7 @@ def probe_weight(seen: Observed, live: Live, arm: Arm) -> int:
     return min(MOST, max(live.known.holdback_weight, carried))
 
 
-def compared(seen: Observed, now: float) -> Observed:
+def compared(seen: Observed) -> Observed:
     """The view with the comparison's evidence after the newest look."""
     probe, live = seen.status.verifying, live_of(seen)
     if probe is None or live is None or probe.stage != "Comparing":
@@ -127,8 +127,8 @@ def compared(seen: Observed, now: float) -> Observed:
     analysis = _analysis(seen, live, probe)
     if not isinstance(seen.probe, Sample) or not seen.probe.news(analysis.consumed_until):
         return seen
-    warming = age(probe.since, now) < seen.tuning.constants.warmup
-    analysis.observe(seen.probe, weight_changed=False, warming=warming)
+    since, warm = seen.probe.since, seconds(probe.since) + seen.tuning.constants.warmup
+    analysis.observe(seen.probe, weight_changed=False, warming=since is None or since < warm)
     kept = probe.model_copy(update={"analysis": analysis.to_status()})
     return replace(seen, status=seen.status.model_copy(update={"verifying": kept}))
 
