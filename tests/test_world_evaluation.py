@@ -113,6 +113,15 @@ async def test_between_two_runs_it_says_when_the_next_one_comes() -> None:
     assert not condition(world, "Stalled")
 
 
+async def test_while_a_job_runs_it_says_when_it_is_given_up() -> None:
+    world = World((edited("good", lambda w: bool((w.status.get("next") or {}).get("at"))),))
+    await world.play()
+    begun = world.store.objects[("Job", "risk", jobs(world)[0])]["metadata"]["creationTimestamp"]
+    assert begun == "2027-01-15T08:00:00Z"
+    job_ends = {"what": "judge the report when the Job ends", "at": "2027-01-15T09:00:00Z"}
+    assert world.status["next"] == job_ends
+
+
 async def test_the_log_of_a_run_that_did_not_pass_stays_until_something_newer_is_declared() -> None:
     world = World((edited("good", lambda w: bool(records(w))),))
     world.actors.endings["good"] = (KILLED, Ending())

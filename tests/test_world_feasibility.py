@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -65,6 +66,18 @@ async def test_what_the_pods_count_themselves_is_on_record_and_told() -> None:
     counts = records(world, "brisk")["Feasibility Good"]["counts"]
     assert counts == "2,400 counted by the pods, 2,400 sent, 2,400 answered well"
     assert flow(world)["message"].endswith(f"; {counts}")
+
+
+async def test_while_a_load_test_runs_it_says_when_it_is_given_up() -> None:
+    def said(world: World) -> bool:
+        return "load test when" in str(world.status.get("next")) and "at" in world.status["next"]
+
+    world = await declared("brisk", said)
+    (name,) = jobs(world, "feasibility")
+    job = world.store.objects[("Job", world.key.namespace, name)]
+    begun = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
+    left = datetime.fromisoformat(world.status["next"]["at"]) - begun
+    assert left.total_seconds() == job["spec"]["activeDeadlineSeconds"] > 600
 
 
 async def test_pods_that_do_not_say_what_they_counted_are_judged_by_what_was_measured() -> None:

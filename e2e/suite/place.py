@@ -106,6 +106,11 @@ class Place:
         found = self.kubectl("-n", self.namespace, "get", "configmaps", "--output=name")
         return {name for name in found.split() if "-evaluation-" in name or "-feasibility-" in name}
 
+    def record(self, name: str) -> dict[str, str]:
+        """What one of them keeps."""
+        found = self.kubectl.json("-n", self.namespace, "get", "configmap", name)
+        return dict(found["data"])
+
     def settled(self) -> Answers:
         """The customers' count, a few seconds of traffic later."""
         return self.customers.after(self.customers.now(), AFTERWARDS)

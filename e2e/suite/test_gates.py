@@ -35,6 +35,9 @@ def test_a_slow_version_is_refused_with_figures_and_a_suggestion_that_is_taken_p
     )
     stages = {s["stage"]: s for s in place.model.seen()["status"]["flow"]}
     assert stages["Feasibility"]["verdict"] == "Good", stages["Feasibility"]
+    counts = place.record(stages["Feasibility"]["record"])["counts"]
+    print(f"slow at {suggested[1]} rps: {counts}")
+    assert "counted by the pods" in counts
     place.model.apply("good")
     after = place.settled()
     assert after.failed == before.failed, after.last_error

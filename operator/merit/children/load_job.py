@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from merit.api.names import LABEL_CANDIDATE, LABEL_NAME, LABEL_REVISION, LABEL_STAGE, arm_name
 from merit.children.workload import Object, labels, metadata
-from merit.evidence.load import BUDGET, HALVINGS, REST
 from merit.evidence.load_order import Order
 
-SPARE = 180  # seconds for starting and for the last answers
 BODIES = "/etc/merit/bodies"
 
 
@@ -41,13 +39,12 @@ def load_job(
         "MERIT_LOAD_PLAN": order.dump(),
     }
     marks = labels(name) | {LABEL_STAGE: "feasibility", LABEL_CANDIDATE: short}
-    late = (order.plan.timeout + REST) * 2 * (HALVINGS + 1)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": metadata(job, namespace, owner, marks),
         "spec": {
-            "activeDeadlineSeconds": int(BUDGET + order.plan.warmup + late + SPARE),
+            "activeDeadlineSeconds": int(order.plan.deadline),
             "backoffLimit": 0,  # a second pod would put twice the load on the model
             "template": {
                 "metadata": {"labels": labels(name)},

@@ -20,6 +20,7 @@ BUDGET = 600.0  # seconds that all stages may take together
 LEAST = 500  # requests of a stage at least, for a bar of 1 %: 299 clean ones just prove it
 WARMUP = 30.0  # seconds at a quarter of the rate at most, not counted
 REST = 60.0  # seconds at most, between two stages, in which the pods work off what is left
+START = 180.0  # seconds for starting, and for the last answers
 SPARE = LEAST / 299  # so that a few slow requests do not make every stage undecided
 LAG = 0.05  # of the strictest limit: a generator later than that measures itself
 SENT = 0.95  # of what was due, at least
@@ -79,6 +80,14 @@ class Plan:
         """Seconds until a request counts as unanswered: ten times the limit, 5 s at least."""
         limits = [bar.limit for bar in self.bars if bar.limit is not None]
         return max(10 * max(limits, default=0.0) / 1000, 5.0)
+
+    @property
+    def deadline(self) -> float:
+        """Seconds until the whole test is given up: every stage, each answer that may still come,
+        the rests between them, and room to start.
+        """
+        late = (self.timeout + REST) * 2 * (HALVINGS + 1)
+        return BUDGET + self.warmup + late + START
 
     def lasts(self, rate: float) -> float:
         """Seconds of a stage at this rate: enough requests for the strictest bar."""

@@ -96,7 +96,8 @@ class JobRun:
     `message`: what that pod's report container left for the kubelet; None without such a pod.
     `exit_code`, `reason`: of the container that decided its end. `blocked_by`, `blocked`: what a
     pod that does not start waits for, a word and a sentence. `images`: digests that ran.
-    `created`, `started`, `ended`: RFC 3339.
+    `created`, `started`, `ended`: RFC 3339. `deadline`: seconds from its beginning until it is
+    given up, 0 if it never is.
     """
 
     name: str
@@ -113,6 +114,7 @@ class JobRun:
     created: str = ""
     started: str = ""
     ended: str = ""
+    deadline: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ def job_facts(name: str, job: Object | None, pods: Iterable[Object]) -> JobRun:
         images=tuple(sorted({str(c["imageID"]) for c in _statuses(pod) if c.get("imageID")})),
         created=str(job["metadata"].get("creationTimestamp", "")),
         started=str(status.get("startTime", "")),
+        deadline=float((job.get("spec") or {}).get("activeDeadlineSeconds") or 0),
         ended=str(status.get("completionTime") or failed.get("lastTransitionTime") or ""),
     )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from merit.api.reasons import REASONS
 from merit.api.status import Candidate, FlowStage, NextStep, Rejection, Status
 from merit.policy.canary.comeback import comeback
+from merit.policy.gates.needs import expected_job
 from merit.policy.gates.runs import RERUNS
 from merit.policy.observed import Observed
 from merit.policy.times import seconds, stamp
@@ -49,7 +52,7 @@ def _of_candidate(seen: Observed, status: Status, candidate: Candidate) -> NextS
     match candidate.stage:
         case "Evaluation" | "Feasibility":
             flow = next((s for s in status.flow if s.stage == candidate.stage), None)
-            return _at_gate(seen, candidate, flow)
+            return _at_gate(replace(seen, status=status), candidate, flow)
         case "Rollout":
             return NextStep(what="judge again with the next scrape")
         case "Holdback":
@@ -70,7 +73,15 @@ def _at_gate(seen: Observed, candidate: Candidate, flow: FlowStage | None) -> Ne
         due = seconds(candidate.since) + RERUNS[min(candidate.failures, len(RERUNS)) - 1]
         return NextStep(at=stamp(due), what="run its Job again")
     if candidate.stage == "Evaluation":
-        return NextStep(what="judge the report when the Job ends")
+        return NextStep(at=_latest(seen), what="judge the report when the Job ends")
     if reason == "FeasibilityRunning":
-        return NextStep(what="judge the load test when its Job ends")
+        return NextStep(at=_latest(seen), what="judge the load test when its Job ends")
     return NextStep(what="judge cost, replicas and the load test, if one is declared")
+
+
+def _latest(seen: Observed) -> str:
+    """When the Job that runs is given up; empty without one."""
+    job = seen.job
+    if job is None or job.name != expected_job(seen) or not job.exists or not job.deadline:
+        return ""
+    return stamp(seconds(job.started or job.created) + job.deadline)
