@@ -90,6 +90,14 @@ def _returned(world: World) -> None:
     _status(world, rejected=[fell], stable={"revision": "h1:0badc0de", "short": "0badc0de"})
 
 
+def _hopeful(world: World) -> None:
+    newer = {"spec": {"model": {"version": "next"}}}
+    world.store.patch(("ModelDeployment", *world.key), newer, "kubectl")
+    generation = world.mdep["metadata"]["generation"]
+    ready = {"type": "Ready", "status": "True"}
+    _status(world, observedGeneration=generation, conditions=[ready])
+
+
 BROKEN: dict[str, tuple[Callable[[World], None], str]] = {
     "weight without a passed evaluation": (_unproven, "S1"),
     "weight without ready endpoints": (_unproven, "S3"),
@@ -105,6 +113,7 @@ BROKEN: dict[str, tuple[Callable[[World], None], str]] = {
     "a live one blamed without a comparison": (_blamed, "S7"),
     "a rejected one made stable again": (_returned, "S5"),
     "a live one that gives way without a record": (_forgiven, "S5"),
+    "Ready for what is not taken up yet": (_hopeful, "K1"),
 }
 
 

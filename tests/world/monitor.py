@@ -1,8 +1,8 @@
 """An independent watcher: at every commit of the operator the invariants must hold.
 
 S1 gate, S2 cap, S3 endpoints, S4 stable floor, S5 rejected, S6 one step at a time, S9 ownership,
-S12 monotone rollback; in podrules.py, what holds for pods. It reads the API server's own state,
-never the operator's.
+S12 monotone rollback, K1 Ready means what is declared; in podrules.py, what holds for pods. It reads
+the API server's own state, never the operator's.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Monitor:
             self._floor(commit)
         if kind == "ModelDeployment" and commit.old and commit.new:
             self._taken_back(commit.new, commit.old.get("status", {}), commit.new.get("status", {}))
+            self._answered(commit.new)
             self._status(commit.new, commit.old.get("status", {}), commit.new.get("status", {}))
 
     def _say(self, sentence: str) -> None:
@@ -182,6 +183,16 @@ class Monitor:
         if was.get("step", 0) and now.get("step", 0) > was.get("step", 0) + 1:
             self._say(f"S6: step {was.get('step')} was followed by {now.get('step')}")
         self.raised_at = self.store.now()
+
+    def _answered(self, mdep: Object) -> None:
+        """Ready=True at the newest generation says that what is declared is what serves."""
+        status = mdep["status"]
+        said = {c["type"]: c["status"] for c in status.get("conditions", ())}
+        newest = status.get("observedGeneration") == mdep["metadata"]["generation"]
+        if newest and said.get("Ready") == "True":
+            serves = (status.get("stable") or {}).get("revision")
+            if serves != identify(mdep["spec"]).revision:
+                self._say("K1: Ready at a generation whose content does not serve")
 
     def _taken_back(self, mdep: Object, old: dict[str, Any], new: dict[str, Any]) -> None:
         """Nothing live is blamed without a comparison, but by hand; nothing rejected comes back."""

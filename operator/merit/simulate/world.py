@@ -38,7 +38,7 @@ class World:
             generation=1,
             spec=plan.spec,
             identity=self.me,
-            status=_promoted(plan) if promoted else _before(plan),
+            status=_promoted(plan, phi) if promoted else _before(plan),
             seen_before=True,
             accepted={self.me.key: plan.candidate, self.other.key: plan.stable},
             arms={
@@ -154,13 +154,20 @@ def _before(plan: Plan) -> Status:
     )
 
 
-def _promoted(plan: Plan) -> Status:
-    """Status at the moment when it was promoted, its predecessor still warm."""
+def _promoted(plan: Plan, phi: Mapping[str, float]) -> Status:
+    """Status at the moment when it was promoted, its predecessor still warm.
+
+    What the rollout knew of the dispersion has been handed over to the watch.
+    """
     me = _promotion(plan.candidate, BEGIN)
     return Status(
         observed_generation=1,
         stable=_serving(me),
         promoted=(me, _promotion(plan.stable, BEGIN - EARLIER)),
+        watch={
+            "of": plan.candidate.identity.key,
+            "phi": {name: str(value) for name, value in phi.items()},
+        },
     )
 
 

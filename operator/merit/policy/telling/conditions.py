@@ -183,7 +183,9 @@ def _c(type_: str, status: str, reason: str, message: str) -> Condition:
     )
 
 
-def stamped(seen: Observed, found: list[Condition], now: float) -> tuple[Condition, ...]:
+def stamped(
+    seen: Observed, found: list[Condition], generation: int, now: float
+) -> tuple[Condition, ...]:
     """Conditions with times: one moves only when its status does."""
     stamped = []
     for condition in found:
@@ -192,7 +194,7 @@ def stamped(seen: Observed, found: list[Condition], now: float) -> tuple[Conditi
         at = old.last_transition_time if same and old else stamp(now)
         stamped.append(
             condition.model_copy(
-                update={"last_transition_time": at, "observed_generation": seen.generation}
+                update={"last_transition_time": at, "observed_generation": generation}
             )
         )
     return tuple(stamped)
