@@ -1,8 +1,8 @@
 """An independent watcher: at every commit of the operator the invariants must hold.
 
 S1 gate, S2 cap, S3 endpoints, S4 stable floor, S5 rejected, S6 one step at a time, S9 ownership,
-S12 monotone rollback, K1 Ready means what is declared; in podrules.py, what holds for pods. It reads
-the API server's own state, never the operator's.
+S12 monotone rollback, K1 Ready means what is declared; in podrules.py, what holds for pods. It
+reads the API server's own state, never the operator's.
 """
 
 from __future__ import annotations

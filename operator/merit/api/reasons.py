@@ -21,6 +21,7 @@ class Reason:
 _TABLE = (
     # declared
     ("Accepted", "the spec is valid and on record", ""),
+    ("Accepting", "declared content is about to enter the flow; what serves came before it", ""),
     ("InvalidSpec", "the spec cannot be accepted", "correct the named field and apply again"),
     ("HostAccessRefused",
      "a pod template reaches into its node, which the operator's configuration forbids",

@@ -129,9 +129,19 @@ def _state(seen: Observed, status: Status, entry: Rejection | None) -> State:
         reason = "Aborted" if entry.reason == "Aborted" else _STALLED_GATE[entry.stage]
         retried = f"it is tried again for {tried_again(seen.name, entry)}"
         return State("Stalled", reason, f"{entry.evidence}; {retried}")
+    if newer(seen, status):
+        return State("Reconciling", "Accepting", "newer content is declared")
     if status.stable is not None and seen.route.weights:
         return _live(seen, status, status.stable.short)
     return State("Reconciling", "Progressing", "waiting for traffic to be set")
+
+
+def newer(seen: Observed, status: Status) -> bool:
+    """Whether content is declared that is not taken up yet: to be Ready would be about another."""
+    stable, identity = status.stable, seen.identity
+    if stable is None or identity is None or status.candidate is not None:
+        return False
+    return stable.revision != identity.revision
 
 
 def _blocked(seen: Observed, status: Status, refused: str) -> str:
@@ -183,9 +193,7 @@ def _c(type_: str, status: str, reason: str, message: str) -> Condition:
     )
 
 
-def stamped(
-    seen: Observed, found: list[Condition], generation: int, now: float
-) -> tuple[Condition, ...]:
+def stamped(seen: Observed, found: list[Condition], now: float) -> tuple[Condition, ...]:
     """Conditions with times: one moves only when its status does."""
     stamped = []
     for condition in found:
@@ -194,7 +202,7 @@ def stamped(
         at = old.last_transition_time if same and old else stamp(now)
         stamped.append(
             condition.model_copy(
-                update={"last_transition_time": at, "observed_generation": generation}
+                update={"last_transition_time": at, "observed_generation": seen.generation}
             )
         )
     return tuple(stamped)

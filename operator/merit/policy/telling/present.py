@@ -10,7 +10,14 @@ from merit.policy.remember import rejection
 from merit.policy.retrain import condition_of
 from merit.policy.standing.arms import still_leaving
 from merit.policy.telling.ahead import next_step
-from merit.policy.telling.conditions import conditions_of, invalid, progress, settled, stamped
+from merit.policy.telling.conditions import (
+    conditions_of,
+    invalid,
+    newer,
+    progress,
+    settled,
+    stamped,
+)
 from merit.policy.watch.live import trusted
 
 
@@ -19,14 +26,13 @@ def present(seen: Observed, status: Status, now: float) -> Status:
     entry = rejection(status, seen.identity) if seen.identity else None
     training = condition_of(seen, status, now)
     found = [*conditions_of(seen, status, entry, now), *([training] if training else [])]
-    generation = _answered(seen, status, entry)
-    conditions = stamped(seen, found, generation, now)
+    conditions = stamped(seen, found, now)
     phase = _phase(seen, status, entry)
     if status.bypass is not None and status.bypass.state == "InForce":
         phase += " (bypassed)"
     return status.model_copy(
         update={
-            "observed_generation": generation,
+            "observed_generation": seen.generation,
             "conditions": conditions,
             "phase": phase,
             "trust": _trust(status, entry, conditions),
@@ -38,20 +44,6 @@ def present(seen: Observed, status: Status, now: float) -> Status:
             "leaving": still_leaving(seen, status, now),
         }
     )
-
-
-def _answered(seen: Observed, status: Status, entry: Rejection | None) -> int:
-    """The generation that this status is about.
-
-    Until declared content is taken up, that is the one before: tools that wait for `Ready` would
-    take what serves for what was applied.
-    """
-    identity, at = seen.identity, status.candidate or status.stable
-    if identity is None or entry is not None or invalid(seen) is not None or seen.conflict:
-        return seen.generation
-    if at is not None and (at.revision, at.policy) == (identity.revision, identity.policy):
-        return seen.generation
-    return max(0, seen.status.observed_generation)
 
 
 def _phase(seen: Observed, status: Status, entry: Rejection | None) -> str:
@@ -73,6 +65,8 @@ def _phase(seen: Observed, status: Status, entry: Rejection | None) -> str:
         return "RolledBack" if settled(seen, status) else "RollingBack"
     if status.verifying is not None:
         return "Verifying"
+    if newer(seen, status):
+        return "Accepting"
     return "Live" if status.stable is not None else "Pending"
 
 
