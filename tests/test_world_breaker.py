@@ -10,9 +10,10 @@ from merit.cluster.cache import Key
 from merit.policy.watch.breaker import Outcome
 from merit.reconciler.breaker import Breaker
 from tests.world import scenarios
+from tests.world.manifests import OBJECT
 from tests.world.traffic import SCRAPE
-from tests.world.watching import BAD, PROMOTED, rest
-from tests.world.world import World
+from tests.world.watching import BAD, POLICY, PROMOTED, edit, rest
+from tests.world.world import Step, World
 
 STEP = 0.1  # seconds in which each of them gets its turn
 
@@ -120,3 +121,37 @@ async def test_twelve_live_models_that_alarm_at_once_are_not_compared_and_alert(
     await lives.run(660.0)
     assert lives.fell() == 12
     assert all(not world.monitor.violations for world in lives.worlds)
+
+
+def unproven(**policy: object) -> tuple[Step, ...]:
+    """A candidate at its first step that proves nothing within two minutes, and is then taken
+    back.
+    """
+    rollout = OBJECT["spec"]["rollout"] | {
+        "blastRadius": "0.1%",
+        "maxDuration": "2m",
+        "onInconclusive": "Rollback",
+    }
+    parts = {"rollout": rollout, "rollbackPolicy": POLICY | policy}
+    return (*scenarios.FIRST, edit(scenarios.exposed("better"), "better", **parts))
+
+
+async def test_twelve_candidates_that_prove_nothing_in_time_are_an_incident_too() -> None:
+    canaries = Fleet(await World(unproven()).play(), 12)
+    await canaries.run(180.0)
+    assert (canaries.fell(), canaries.held()) == (0, 12)
+    await canaries.run(600.0)
+    assert (canaries.fell(), canaries.breaker.trips) == (12, 1)
+
+
+async def test_nine_that_prove_nothing_in_time_are_taken_back_as_declared() -> None:
+    canaries = Fleet(await World(unproven()).play(), 9)
+    await canaries.run(180.0)
+    assert (canaries.fell(), canaries.held()) == (9, 0)
+
+
+async def test_what_proves_nothing_in_time_stays_where_only_a_person_takes_back() -> None:
+    world = await World(unproven(automatic=False)).play()
+    await world.rest(300.0)
+    assert world.weights == {"good": 90, "better": 10}
+    assert {stage["reason"] for stage in world.status["flow"]} >= {"Inconclusive"}

@@ -50,6 +50,7 @@ def config() -> Config:
                         "prometheus": {"url": "http://127.0.0.1:9090"},
                         "preset": "contour-envoy",
                         "server": "prometheus-client",
+                        "queries": {"namespaces": ["risk"]},
                     }
                 },
             },

@@ -195,7 +195,9 @@ class Monitor:
                 self._say("K1: Ready at a generation whose content does not serve")
 
     def _taken_back(self, mdep: Object, old: dict[str, Any], new: dict[str, Any]) -> None:
-        """Nothing live is blamed without a comparison, but by hand; nothing rejected comes back."""
+        """What counts could tell is blamed on nothing live without a comparison, nothing that was
+        rejected comes back.
+        """
         was, now = old.get("stable") or {}, new.get("stable") or {}
         if not was or not now or was["revision"] == now["revision"]:
             return
@@ -213,8 +215,9 @@ class Monitor:
             self._say(f"S5: {now['short']} is rejected and made stable again")
         if was["revision"] in fell - {e["revision"] for e in old.get("rejected", [])}:
             compared = (old.get("verifying") or {}).get("weight", 0) > 0
-            by_hand = new["rejected"][0].get("reason") == "RolledBackByHand"
-            if not compared and not by_hand and not self._loops(was["short"]):
+            reason = new["rejected"][0].get("reason")
+            told = reason in ("RolledBackByHand", "ZeroTolerance")
+            if not compared and not told and not self._loops(was["short"]):
                 self._say(f"S7: {was['short']} was live and is rejected without a comparison")
 
     def _loops(self, short: str) -> bool:

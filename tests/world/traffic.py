@@ -11,12 +11,14 @@ from typing import Any
 
 from merit.evidence.counts import ArmPair, Counts, NoSample, Sample
 from merit.metrics.pods import Dispersion
-from merit.policy.observed import Figure
+from merit.policy.observed import Figure, Readings
 from tests.world.evaluations import env
 from tests.world.store import Commit, Store
 
 NAME = "fraud-scorer"
 SCRAPE = 15.0
+READ = 30.0  # seconds between two readings of a query
+EVENTS = 300.0  # seconds that a query looks back
 RPS = 200.0
 LONGEST = 600.0  # as the real one: after a longer gap a new baseline
 ERRORS: dict[str, float] = {"failing": 0.06}
@@ -34,6 +36,7 @@ class Traffic:
     reachable: bool = True
     turns: list[tuple[float, str, float]] = field(default_factory=list)
     per_pod: bool = False
+    events: list[float] = field(default_factory=list)
 
     def fork(self, store: Store) -> Traffic:
         """The same past, on its own."""
@@ -43,11 +46,16 @@ class Traffic:
             history=list(self.history),
             versions=dict(self.versions),
             turns=list(self.turns),
+            events=list(self.events),
         )
 
     def turn(self, version: str, share: float) -> None:
         """From now on this version fails so often; "*" is every version."""
         self.turns.append((self.store.now(), version, share))
+
+    def happens(self) -> None:
+        """At this moment something happens that must never happen."""
+        self.events.append(self.store.now())
 
     def see(self, commit: Commit) -> None:
         """A route, a Service or a Deployment has changed."""
@@ -114,6 +122,7 @@ class Fleet:
     """Stands in for `merit.metrics.fleet.Fleet`: one scrape every fifteen seconds, no lag."""
 
     traffic: Traffic
+    began: float = 0.0  # as the real one, it knows nothing of what was read by an earlier process
 
     async def tick(self, *_: Any, **__: Any) -> None:
         """Nothing is kept: counters are worked out when they are asked for."""
@@ -186,9 +195,17 @@ class Fleet:
 
     pair = windows
 
-    def readings(self, *_: Any, **__: Any) -> NoSample:
-        """No queries are taken here."""
-        return NoSample("QueriesClosed", "the metrics source takes no queries")
+    def readings(self, query: str, *, source: str = "") -> Readings:
+        """How often it happened in the last five minutes, whatever is asked, read since `began`."""
+        if not self.traffic.reachable:
+            return NoSample("QueryFailed", "Prometheus did not answer the query")
+        newest = self.traffic.store.now() // READ * READ
+        times = [newest - READ * i for i in range(9, -1, -1)]
+        told = tuple((at, self._events(at)) for at in times if at >= self.began)
+        return told or NoSample("Unobserved", "the query has not been asked yet")
+
+    def _events(self, at: float) -> float:
+        return float(sum(at - EVENTS < event <= at for event in self.traffic.events))
 
     def _grid(self) -> float:
         return self.traffic.store.now() // SCRAPE * SCRAPE

@@ -113,7 +113,7 @@ class World:
         self.reconciler = Reconciler(
             self.server,  # type: ignore[arg-type]
             self.cache,
-            Fleet(self.traffic),  # type: ignore[arg-type]
+            Fleet(self.traffic, self.now),  # type: ignore[arg-type]
             config(),
             Recorder(self.server, self.notes),
             self.clock,

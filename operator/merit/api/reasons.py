@@ -171,6 +171,8 @@ _TABLE = (
     ("LatencyBreached", "too many requests are too slow", "profile the server"),
     ("ErrorsWorse", "more requests fail than with the stable revision", "read the server's log"),
     ("LatencyWorse", "more requests are slow than with the stable revision", "profile the server"),
+    ("ZeroTolerance", "what is declared never to happen has happened",
+     "read what the query counts; declare new content, or kubectl merit retry NAME"),
     ("PredictionsShifted", "it predicts otherwise than the stable revision",
      "compare the two models, or declare another response"),
     ("Vetoed", "cost, a threshold or drift forbids a step up", "look at the named signal"),

@@ -128,6 +128,6 @@ class Rollout(Model):
     on_inconclusive: Literal["Hold", "Withdraw", "Promote", "Rollback"] | None = Field(
         default=None,
         description="What happens when maxDuration brings no proof. Withdraw: weight 0, not "
-        "rejected. Default: Hold.",
+        "rejected. Rollback: only where rollbackPolicy.automatic is true. Default: Hold.",
     )
     holdback: Holdback | None = Field(default=None, description="Default: 10 percent for 15m.")

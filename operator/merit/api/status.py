@@ -109,6 +109,9 @@ class Signal(Told):
     n: int = 0
     verdict: Literal["Good", "Bad", "Undecided", "NoData"] = "NoData"
     at: str = Field(default="", description="When this was measured; small moves are not told.")
+    query: str = Field(
+        default="", description="Of a query of your own: 8 characters that tell it from another."
+    )
 
 
 class NextStep(Told):

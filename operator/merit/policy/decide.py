@@ -12,8 +12,9 @@ from dataclasses import replace
 from merit.api.status import Status
 from merit.policy.accept import judge_anew, supersede, take_up
 from merit.policy.canary.down import candidate_is_down, pods_fail
-from merit.policy.canary.judging import judge_evidence, measured_anew, weighed, with_evidence
+from merit.policy.canary.judging import judge_evidence, measured_anew, weighed
 from merit.policy.canary.lost_route import route_is_gone
+from merit.policy.canary.measured import with_evidence
 from merit.policy.canary.rollout import roll_out
 from merit.policy.canary.uncounted import with_uncounted
 from merit.policy.decision import Decision, Note
@@ -33,6 +34,7 @@ from merit.policy.watch.breach import raise_alarm
 from merit.policy.watch.drift import judge_drift, with_drift
 from merit.policy.watch.listening import listened
 from merit.policy.watch.live import watch
+from merit.policy.watch.never import judge_events
 from merit.policy.watch.probe import compared, verify
 
 Rule = Callable[[Observed, float], Decision | None]
@@ -61,6 +63,7 @@ RULES: tuple[Rule, ...] = (
     candidate_is_down,
     pods_fail,
     route_is_gone,
+    judge_events,  # what must never happen has happened
     judge_drift,  # only where a failure mode says Rollback
     judge_evidence,  # the traffic goes back the moment the evidence turns
     roll_back_live,

@@ -7,7 +7,8 @@ from merit.evidence.counts import NoSample, Sample
 from merit.policy.canary.capacity import pods_wanted
 from merit.policy.canary.case import Case
 from merit.policy.canary.comeback import withdrawn_for_good
-from merit.policy.canary.outcome import promote, roll_back, withdraw
+from merit.policy.canary.measured import take_back
+from merit.policy.canary.outcome import promote, withdraw
 from merit.policy.canary.raising import unapproved
 from merit.policy.decision import Decision
 from merit.policy.remember import DRAIN, decided, told
@@ -26,8 +27,8 @@ def inconclusive(case: Case, verdict: Verdict, now: float) -> Decision:
     if verdict.reason == "NoTraffic":
         return hold(case, verdict, now)
     last = Verdict("Undecided", "Inconclusive", f"at maxDuration: {verdict.message}")
-    if case.known.on_inconclusive == "Rollback":
-        return roll_back(case, Verdict("Bad", "Inconclusive", last.message), now)
+    if case.known.on_inconclusive == "Rollback" and _by_itself(case):
+        return take_back(case, Verdict("Bad", "Inconclusive", last.message), now)
     if case.known.on_inconclusive == "Withdraw":
         return withdraw(case, last, now)
     waits = unapproved(case, case.ladder[-1])
@@ -36,6 +37,10 @@ def inconclusive(case: Case, verdict: Verdict, now: float) -> Decision:
     if case.known.on_inconclusive == "Promote":
         return promote(case, f"onInconclusive: Promote; {verdict.message}", now)
     return hold(case, last, now)
+
+
+def _by_itself(case: Case) -> bool:
+    return case.accepted.spec.rollback_policy.automatic
 
 
 def no_data(case: Case, sample: NoSample | None, now: float) -> Decision:

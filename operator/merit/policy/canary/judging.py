@@ -5,19 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-from merit.api.status import Status
 from merit.evidence.analysis import Analysis
 from merit.evidence.counts import Sample
 from merit.policy.canary.case import Case, analysis_of, case_of, terms_of
-from merit.policy.canary.outcome import roll_back
-from merit.policy.decision import Decision, Note
+from merit.policy.canary.measured import stand, take_back
+from merit.policy.decision import Decision
 from merit.policy.observed import Observed
-from merit.policy.remember import decided, told
+from merit.policy.remember import decided
 from merit.policy.responses import effects
 from merit.policy.times import seconds
 from merit.policy.verdict import Verdict
-from merit.policy.watch.breaker import REASON as FLEET
-from merit.policy.watch.breaker import may_hold
 
 
 def weighed(seen: Observed) -> Observed:
@@ -40,16 +37,8 @@ def judge_evidence(seen: Observed, now: float) -> Decision | None:
     signal = "latency" if worse.reason.startswith("Latency") else "errors"
     verdict = Verdict("Bad", worse.reason, worse.message)
     if effects(case.accepted.spec, signal, "candidate").takes_back:
-        if not seen.incident or not may_hold(case.status, now):
-            return replace(roll_back(case, verdict, now), scored=True)
-        why = f"{seen.incident}: the metrics or the platform; {worse.message}"
-        verdict = Verdict("Undecided", FLEET, why)
-    held = case.status.model_copy(update={"analysis": analysis.to_status()})
-    return Decision(
-        told(held, "Rollout", verdict, now),
-        notes=() if _told_already(case.status) else (Note(verdict.reason, verdict.message, True),),
-        again=seen.tuning.tick,
-    )
+        return take_back(case, verdict, now)
+    return stand(case, verdict, now)
 
 
 def measured_anew(seen: Observed, now: float) -> Decision | None:
@@ -65,21 +54,6 @@ def measured_anew(seen: Observed, now: float) -> Decision | None:
     status = seen.status.model_copy(update={"analysis": None})
     what = f"evidence about {case.candidate.short} begins anew"
     return Decision(decided(status, what, other, now), decisive_status=True)
-
-
-def with_evidence(seen: Observed) -> Status:
-    """The status with the newest look turned into evidence, where nothing else may move.
-
-    Whatever freezes a candidate, its evidence goes on: safety acts on what has been gathered.
-    """
-    if seen.evidence is None:
-        return seen.status
-    return seen.status.model_copy(update={"analysis": seen.evidence.to_status()})
-
-
-def _told_already(status: Status) -> bool:
-    told = (s for s in status.flow if s.stage == "Rollout")
-    return any(s.verdict == "Bad" or s.reason == FLEET for s in told)
 
 
 def consume(case: Case, analysis: Analysis) -> bool:

@@ -61,12 +61,16 @@ def _judged(seen: Observed) -> tuple[Spec, bool] | None:
 
 
 def _settled(old: Signal | None, new: Signal, now: float) -> Signal:
-    same = old is not None and (old.verdict, old.bar) == (new.verdict, new.bar)
+    same = old is not None and _what(old) == _what(new)
     if old is None or not same:
         return new.model_copy(update={"at": stamp(now)})
     if old.value == new.value or age(old.at, now) < SELDOM or not _moved(old.value, new.value):
         return old
     return new.model_copy(update={"at": stamp(now)})
+
+
+def _what(signal: Signal) -> tuple[str, str, str]:
+    return signal.verdict, signal.bar, signal.query
 
 
 def _moved(old: str, new: str) -> bool:

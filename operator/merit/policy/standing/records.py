@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from merit.policy.canary.judging import with_evidence
+from merit.policy.canary.measured import with_evidence
 from merit.policy.decision import Accept, Decision
 from merit.policy.observed import Observed
 

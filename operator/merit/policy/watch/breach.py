@@ -6,7 +6,8 @@ bad day; so it leads to a comparison with the predecessor at most.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from merit.api.status import Status
 from merit.api.watched import Alarm
@@ -18,6 +19,7 @@ from merit.policy.times import age, seconds, stamp
 from merit.policy.verdict import Verdict
 from merit.policy.watch.breaker import may_hold
 from merit.policy.watch.live import Live, live_of, told_signals
+from merit.policy.watch.never import REASON, event_under_live, is_over
 from merit.policy.watch.probe import GATES, PODS, begin, take_back
 
 OVER_FOR_NOW = ("NotConfirmed", "SharedFailure", "PredecessorDown")
@@ -25,12 +27,16 @@ OVER_FOR_NOW = ("NotConfirmed", "SharedFailure", "PredecessorDown")
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """What is wrong with what serves. `fact`: Kubernetes says so, no score is asked."""
+    """What is wrong with what serves, and what it rests on.
+
+    `Pods`: Kubernetes says so. `Event`: what must never happen did. `Score`: chance cannot explain
+    it, and only a comparison can tell whom it is to be blamed on.
+    """
 
     signal: str
     reason: str
     message: str
-    fact: bool = False
+    kind: Literal["Pods", "Event", "Score"] = "Score"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,10 @@ def _breach(seen: Observed, live: Live) -> Breach | None:
     """The gravest of what is wrong now: pods first, then what would take it back, then the rest."""
     failing = live.failing_pods()
     if failing:
-        return Breach(PODS, "CrashLoop", failing, fact=True)
+        return Breach(PODS, "CrashLoop", failing, "Pods")
+    event = event_under_live(seen, live.accepted.spec)
+    if event is not None:
+        return Breach(event.signal, REASON, event.message, "Event")
     monitor = seen.monitor
     found = monitor.alarms() if monitor else ()
     first = [a for a in found if responds(live.accepted.spec, a.signal) == "Rollback"]
@@ -90,7 +99,7 @@ def _breach(seen: Observed, live: Live) -> Breach | None:
 def _hindrance(seen: Observed, live: Live, breach: Breach, now: float) -> Hindrance | None:
     """What keeps a breach from being compared and rolled back; None if nothing does."""
     spec, status = live.accepted.spec, seen.status
-    response = "Rollback" if breach.fact else responds(spec, breach.signal)
+    response = "Rollback" if breach.kind == "Pods" else responds(spec, breach.signal)
     if response != "Rollback":
         return Hindrance("AlertOnly", f"its failure mode asks for {response}")
     if not spec.rollback_policy.automatic:
@@ -104,9 +113,9 @@ def _hindrance(seen: Observed, live: Live, breach: Breach, now: float) -> Hindra
         return Hindrance("CandidateExposed", f"{status.candidate.short} is earning traffic")
     if now < seconds(status.cooldown_until):
         return Hindrance("Cooldown", f"the next rollback waits until {status.cooldown_until}")
-    if breach.fact and seen.arms.get(before.short, Arm(before.short)).looping:
+    if breach.kind != "Score" and seen.arms.get(before.short, Arm(before.short)).looping:
         return Hindrance("SharedFailure", f"the pods of its predecessor {before.short} fail too")
-    if seen.incident and not breach.fact and may_hold(status, now):
+    if seen.incident and breach.kind != "Pods" and may_hold(status, now):
         return Hindrance("FleetIncident", seen.incident)
     return None
 
@@ -115,15 +124,20 @@ def _act(seen: Observed, live: Live, breach: Breach, status: Status, now: float)
     before = predecessor(seen.status, seen.accepted)
     assert before is not None
     arm = seen.arms.get(before.short, Arm(before.short))
-    if breach.fact and arm.in_sync and arm.ready > 0:
-        verdict = Verdict("Bad", breach.reason, breach.message)
+    verdict = Verdict("Bad", breach.reason, breach.message)
+    if breach.kind == "Event":
+        return replace(take_back(seen, live, before, status, verdict, now), scored=True)
+    if breach.kind == "Pods" and arm.in_sync and arm.ready > 0:
         return take_back(seen, live, before, status, verdict, now)
-    return begin(live, before, status, breach.message, now, scored=not breach.fact)
+    return begin(live, before, status, breach.message, now, scored=breach.kind == "Score")
 
 
 def _ended(seen: Observed, live: Live, old: Alarm, now: float) -> Decision | None:
     monitor = seen.monitor
-    if old.signal != PODS and monitor is not None and not monitor.calm(old.signal):
+    if old.reason == REASON:
+        if not is_over(seen, live.accepted.spec, old.signal):
+            return None
+    elif old.signal != PODS and monitor is not None and not monitor.calm(old.signal):
         return None
     if old.signal == PODS and live.arm.ready < live.known.replicas_min:
         return None

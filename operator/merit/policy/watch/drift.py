@@ -28,7 +28,7 @@ from merit.evidence.drift import (
 )
 from merit.evidence.drift import Drift as Found
 from merit.policy.canary.case import case_of
-from merit.policy.canary.outcome import roll_back
+from merit.policy.canary.measured import take_back
 from merit.policy.decision import Decision
 from merit.policy.observed import Distribution, Observed, Pair
 from merit.policy.responses import effects
@@ -110,7 +110,7 @@ def judge_drift(seen: Observed, now: float) -> Decision | None:
         takes_back = effects(case.accepted.spec, signal.name, "candidate").takes_back
         if signal.verdict == "Bad" and takes_back:
             said = f"{signal.name}: {signal.value}"
-            return roll_back(case, Verdict("Bad", "PredictionsShifted", said), now)
+            return take_back(case, Verdict("Bad", "PredictionsShifted", said), now)
     return None
 
 

@@ -1,11 +1,12 @@
 """Signals without counts: the goal's KPI and users' own queries, judged by thresholds.
 
 A number says nothing of the requests behind it, so no error rate is stated, and it never adds to
-the evidence about a candidate: at most it holds the next step.
+the evidence about a candidate: at most it holds the next step. `never` has the one exception.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -32,8 +33,31 @@ def threshold_signals(seen: Observed, spec: Spec) -> tuple[Signal, ...]:
     """What each query says: Bad once its value was beyond the bar long enough."""
     patience = seen.tuning.constants.patience
     return tuple(
-        _signal(name, query, seen.readings.get(name), patience) for name, query in asked(spec)
+        remembered(seen, name, query)
+        or _signal(name, query, seen.readings.get(name), patience).model_copy(
+            update={"query": digest(query)}
+        )
+        for name, query in asked(spec)
     )
+
+
+def remembered(seen: Observed, name: str, query: Kpi | CustomSignal) -> Signal | None:
+    """What status has of this query, while this process has not asked it yet."""
+    readings = seen.readings.get(name)
+    if not isinstance(readings, NoSample) or readings.reason != "Unobserved":
+        return None
+    return known(seen, name, query)
+
+
+def known(seen: Observed, name: str, query: Kpi | CustomSignal) -> Signal | None:
+    """What status says of this very query and bar; None if it tells of another."""
+    ours = (name, digest(query), _bar(query))
+    return next((s for s in seen.status.signals if (s.name, s.query, s.bar) == ours), None)
+
+
+def digest(query: Kpi | CustomSignal) -> str:
+    """Tells a query from another of the same name."""
+    return hashlib.sha256(query.query.encode()).hexdigest()[:8]
 
 
 def _signal(
@@ -43,7 +67,7 @@ def _signal(
     if readings is None or isinstance(readings, NoSample) or not readings:
         why = readings.message if isinstance(readings, NoSample) else "not asked yet"
         return Signal(name=name, value=why, bar=bar, verdict="NoData")
-    threshold = Threshold(_float(query.min), _float(query.max))
+    threshold = threshold_of(query)
     streak = Streak()
     for at, value in readings:
         streak = streak.look(threshold.beyond(value), at)
@@ -52,6 +76,11 @@ def _signal(
         return Signal(name=name, value=newest, bar=bar, verdict="Bad")
     verdict = "Undecided" if streak.looks else "Good"
     return Signal(name=name, value=newest, bar=bar, verdict=verdict)
+
+
+def threshold_of(query: Kpi | CustomSignal) -> Threshold:
+    """The bar of a query."""
+    return Threshold(_float(query.min), _float(query.max))
 
 
 def _bar(query: Kpi | CustomSignal) -> str:
