@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from merit.config import Config
 from merit.traffic.gateway_api import answer_of
 from tests.world import scenarios
+from tests.world.ailing import LOOP, LOST, ONCE, ail, well
 from tests.world.manifests import OBJECT, config
 from tests.world.scenarios import annotate, change, exposed, live, weighs
 from tests.world.world import World
 
 CANARY = (*scenarios.FIRST, scenarios.apply("better", exposed("better")))
-
-
-def pod(*, ready: bool, **container: Any) -> dict[str, Any]:
-    """The status of a pod."""
-    word = "True" if ready else "False"
-    one = {"name": "server", "ready": ready, "restartCount": 0, "state": {}} | container
-    conditions = [{"type": "Ready", "status": word}]
-    return {"phase": "Running", "conditions": conditions, "containerStatuses": [one]}
-
-
-LOOP = pod(
-    ready=False,
-    restartCount=3,
-    state={"waiting": {"reason": "CrashLoopBackOff"}},
-    lastState={"terminated": {"reason": "Error", "exitCode": 1}},
-)
-ONCE = pod(
-    ready=True,
-    restartCount=1,
-    lastState={"terminated": {"reason": "OOMKilled", "exitCode": 137}},
-)
-LOST = pod(ready=False)
-
-
-def ail(world: World, version: str, pods: int, status: dict[str, Any]) -> None:
-    world.actors.ailing[version] = (pods, status)
-    world.restless = True
-
-
-def well(world: World) -> None:
-    world.actors.ailing.clear()
-    world.restless = True
 
 
 def requests(world: World) -> float:

@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from merit.api.hashing import identify
+from merit.policy.times import stamp
+from tests.world.ailing import LOOP, LOST, ail, well
 from tests.world.manifests import manifest
-from tests.world.merge import cloned
-from tests.world.world import Step, World
+from tests.world.merge import Object, cloned
+from tests.world.world import START, Step, World
 
 USER = "kustomize-controller"
+BYPASS = {"stages": ["Rollout"], "reason": "INC-4711", "expires": stamp(START + 6 * 3600.0)}
 
 
 def apply(version: str, until: Callable[[World], bool], hold: float = 0.0) -> Step:
@@ -125,6 +128,40 @@ def change(path: str, value: Any, until: Callable[[World], bool], hold: float = 
     return Step(do, until, hold=hold, name=f"{path}={value}")
 
 
+def asks(world: World) -> bool:
+    """It waits for a person."""
+    found = {c["type"]: c["reason"] for c in world.status.get("conditions", [])}
+    return found.get("Paused") == "AwaitingApproval"
+
+
+def serves(version: str) -> Callable[[World], bool]:
+    """That version has all traffic, and is the stable one."""
+    return lambda world: world.weights == {version: 100} and world.version("stable") == version
+
+
+def pods_are(status: Object | None, until: Callable[[World], bool]) -> Step:
+    """All pods of `better` are in that state from now on; None: they are well again."""
+
+    def do(world: World) -> None:
+        if status is None:
+            well(world)
+        else:
+            ail(world, "better", 8, status)
+
+    return Step(do, until, name="its pods")
+
+
+def withdrawn(world: World) -> bool:
+    """It has no traffic, and nothing is held against it."""
+    return world.weights == {"good": 100} and world.status.get("phase") == "Withdrawn"
+
+
+def crashed(world: World) -> bool:
+    """It is rejected for its pods, and says so."""
+    reasons = [entry["reason"] for entry in world.status.get("rejected", [])]
+    return reasons == ["PodsDown"] and world.status.get("phase") == "RolledBack"
+
+
 def weighs(version: str, weight: int) -> Callable[[World], bool]:
     """That version has this share of the traffic."""
     return lambda world: world.weights.get(version) == weight
@@ -170,6 +207,26 @@ ABORTED = (
     wait(live("better")),
 )
 BY_HAND = (*known(*PROMOTED), token("rollback", "INC-1", taken_back))
+ON_ITS_WAY = known(*FIRST, apply("better", exposed("better")))
+STOPPED = known(token("abort", "now", taken_back))
+APPROVED = (
+    *known(
+        *FIRST,
+        change("rollout.approvals", [50], live("good")),
+        change("model.version", "better", asks),
+    ),
+    token("approve", "CANDIDATE", weighs("better", 50)),
+    *STOPPED,
+)
+AT_ONCE = (*ON_ITS_WAY, token("promote", "CANDIDATE", live("better")))
+UNMEASURED = (*ON_ITS_WAY, change("bypass", BYPASS, serves("better")))
+CRASHING = (*ON_ITS_WAY, pods_are(LOOP, lambda world: crashed(world) and taken_back(world)))
+NODE_LOST = (
+    *ON_ITS_WAY,
+    pods_are(LOST, withdrawn),
+    pods_are(None, exposed("better")),
+    *STOPPED,
+)
 SLOW = (
     *known(*FIRST),
     apply("slow", rejected, hold=40.0),
@@ -191,4 +248,9 @@ ALL = {
     "aborted by hand, and tried again": ABORTED,
     "rolled back by hand from live": BY_HAND,
     "refused under load, until a suggestion is taken": SLOW,
+    "a step that a person approves": APPROVED,
+    "promoted by hand": AT_ONCE,
+    "promoted by a bypass in mid-canary": UNMEASURED,
+    "all pods of a candidate crash": CRASHING,
+    "withdrawn with its node, and back": NODE_LOST,
 }

@@ -99,6 +99,7 @@ class World:
         other._wire(store, self.traffic.fork(store), self.monitor.fork(store), server)
         other.actors.looping = set(self.actors.looping)
         other.actors.endings = self.actors.endings
+        other.actors.ailing = dict(self.actors.ailing)
         other.actors.ran = {version: list(names) for version, names in self.actors.ran.items()}
         return other
 
