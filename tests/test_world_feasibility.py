@@ -66,6 +66,7 @@ async def test_what_the_pods_count_themselves_is_on_record_and_told() -> None:
     counts = records(world, "brisk")["Feasibility Good"]["counts"]
     assert counts == "2,400 counted by the pods, 2,400 sent, 2,400 answered well"
     assert flow(world)["message"].endswith(f"; {counts}")
+    assert records(world, "brisk")["Feasibility Good"]["bodies"].startswith("1, sha256:")
 
 
 async def test_while_a_load_test_runs_it_says_when_it_is_given_up() -> None:

@@ -99,6 +99,23 @@ def test_a_usual_report_is_small() -> None:
     assert len(text) < 1200
 
 
+def test_other_bodies_have_another_hash_and_the_same_ones_the_same() -> None:
+    asked = plan((100.0,))
+    stage = Stage(1e6, 1.0, 1, 1, 1, 0, (1, *(0,) * len(asked.le)))
+
+    def told(*bodies: bytes) -> str:
+        bound = {"revision": "h1:aa", "nonce": "bb"}
+        counts = Counts(1, 1, 1.0)
+        text = encode(asked, [stage], replicas=1, counts=counts, bodies=bodies, **bound)
+        report = parse_load(text, plan=asked, **bound)
+        assert isinstance(report, LoadReport), report
+        return report.bodies
+
+    assert told() == ""
+    assert told(b"a", b"b") == told(b"a", b"b")
+    assert len({told(b"a", b"b"), told(b"b", b"a"), told(b"ab", b""), told(b"ab")}) == 4
+
+
 def test_throttling_is_read_from_the_kernels_own_file(tmp_path: Path) -> None:
     file = tmp_path / "cpu.stat"
     file.write_text("usage_usec 5\nnr_periods 100\nnr_throttled 10\nthrottled_usec 7\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -74,8 +75,8 @@ def test_a_queue_that_grows_is_seen_whole() -> None:
     with serving(queueing(0.02)) as server:  # 50 a second at most
         asked = order(server)
         stage = measured(asked, 3.0)
-    # The i-th request comes at i/100 and is done at (i+1)/50 at the earliest: i/100 s later.
-    assert slower(stage, asked, 500.0) >= 0.8
+    # In whatever order: half a second after the last of 300 at most 175 are done.
+    assert slower(stage, asked, 500.0) >= 0.4
     assert held(stage, asked.plan.le, asked.plan.bars) == "Bad"
 
 
@@ -158,6 +159,7 @@ def test_the_container_halves_until_it_holds_and_its_report_is_one(tmp_path: Pat
     assert counts and counts.seen == counts.sent == server.seen, counts
     assert not disagreement(counts, report.replicas)
     assert server.bodies.keys() == {b"{}"}
+    assert re.fullmatch("1, sha256:[0-9a-f]{64}", report.bodies)
 
 
 def test_a_stage_begins_when_the_pods_have_worked_off_what_the_last_one_left() -> None:

@@ -66,6 +66,11 @@ def test_what_the_pods_counted_is_read_or_why_nobody_knows() -> None:
     }
 
 
+def test_the_hash_of_the_bodies_is_read() -> None:
+    report = parse(GOOD | {"bodies": {"n": 2, "sha256": "a" * 64}})
+    assert isinstance(report, LoadReport) and report.bodies == "2, sha256:" + "a" * 64
+
+
 REFUSED = {
     "no JSON": ("{", "Malformed"),
     "a list": ([], "Malformed"),
@@ -94,6 +99,9 @@ REFUSED = {
     "a negative count": (changed(failed=-6, done=7202), "Malformed"),
     "a count that is no whole number": (changed(sent=7196.0), "Malformed"),
     "a lag below nothing": (changed(lag99=-1), "Malformed"),
+    "bodies without a hash": (GOOD | {"bodies": {"n": 2}}, "Malformed"),
+    "a hash that is none": (GOOD | {"bodies": {"n": 2, "sha256": "A" * 64}}, "Malformed"),
+    "no bodies with a hash": (GOOD | {"bodies": {"n": 0, "sha256": "a" * 64}}, "Malformed"),
     "counts that are no object": (GOOD | {"counts": []}, "Malformed"),
     "an unknown key of counts": (GOOD | {"counts": COUNTS | {"by": 1}}, "Malformed"),
     "more good answers than requests": (GOOD | {"counts": COUNTS | {"good": 7206}}, "Malformed"),

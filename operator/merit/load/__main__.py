@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from merit.evidence.load import REST, Stage, next_stage
@@ -32,7 +32,8 @@ def main() -> int:
     report = Path(os.environ.get("MERIT_REPORT", REPORT))
     try:
         order = load_order(os.environ["MERIT_LOAD_PLAN"])
-        bodies = Path(os.environ.get("MERIT_BODIES", BODIES))
+        where = Path(os.environ.get("MERIT_BODIES", BODIES))
+        bodies = vegeta.bodies(where) if order.bodies else []
         tally = Tally(order)
         stages = run(order, bodies, tally, say=_say)
         counts = tally.counts()
@@ -47,19 +48,21 @@ def main() -> int:
         revision=os.environ["MERIT_REVISION"],
         nonce=os.environ["MERIT_NONCE"],
         counts=counts,
+        bodies=bodies,
     )
     report.write_text(text)
     _say(text)
     return 0
 
 
-def run(order: Order, bodies: Path, tally: Tally, *, say: Callable[[str], None]) -> list[Stage]:
+def run(
+    order: Order, bodies: Sequence[bytes], tally: Tally, *, say: Callable[[str], None]
+) -> list[Stage]:
     """Warm up, then stage after stage, until the plan says that it is over. Raises Failed."""
     plan = order.plan
-    found = vegeta.bodies(bodies) if order.bodies else []
-    if order.bodies and not found:
+    if order.bodies and not bodies:
         raise vegeta.Failed(f"ConfigMap {order.bodies} is not there, or holds no request body")
-    lines = "".join(vegeta.targets(order, found))
+    lines = "".join(vegeta.targets(order, bodies))
     say(f"warm-up: {plan.rate / 4:g}/s for {plan.warmup:g} s on {len(order.targets)} pods")
     tally.add(vegeta.attack(order, lines, plan.rate / 4, plan.warmup))
     stages: list[Stage] = []

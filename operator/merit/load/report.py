@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 
@@ -21,8 +22,12 @@ def encode(
     revision: str,
     nonce: str,
     counts: Counts,
+    bodies: Sequence[bytes] = (),
 ) -> str:
-    """Compact JSON. Bins without a limit at their edge are merged until it fits."""
+    """Compact JSON; of the `bodies` that were sent their number and hash.
+
+    Bins without a limit at their edge are merged until it fits.
+    """
     le = list(plan.le)
     bins = [list(stage.n) for stage in stages]
     limits = {bar.limit for bar in plan.bars}
@@ -36,7 +41,8 @@ def encode(
                 "le": [_plain(edge) for edge in le],
                 "stages": [_stage(s, n) for s, n in zip(stages, bins, strict=True)],
                 "counts": _counts(counts),
-            },
+            }
+            | ({"bodies": {"n": len(bodies), "sha256": _digest(bodies)}} if bodies else {}),
             separators=(",", ":"),
         )
         spare = [i for i, edge in enumerate(le) if edge not in limits]
@@ -76,3 +82,11 @@ def _stage(stage: Stage, n: Sequence[int]) -> dict[str, object]:
 def _counts(counts: Counts) -> dict[str, object]:
     told: dict[str, object] = {"sent": counts.sent, "good": counts.good, "s": round(counts.s, 1)}
     return told | ({"why": counts.why[:WHY]} if counts.seen is None else {"seen": counts.seen})
+
+
+def _digest(bodies: Sequence[bytes]) -> str:
+    """Of all of them in their order; each by its own hash, so that no border can move."""
+    whole = hashlib.sha256()
+    for body in bodies:
+        whole.update(hashlib.sha256(body).digest())
+    return whole.hexdigest()

@@ -6,6 +6,7 @@ and is trusted as little.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -28,6 +29,7 @@ from merit.policy.verdict import Verdict
 SCHEMA = "merit.dev/load/v1"
 MAX_STAGES = 2 * (HALVINGS + 1)
 MAX_EDGES = 64
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _COUNTS = frozenset({"sent", "good", "s", "seen", "why"})
 _STAGE = frozenset(
     {"rps", "s", "due", "sent", "done", "failed", "refused", "n", "lag99", "throttled"}
@@ -39,12 +41,14 @@ class LoadReport:
     """What was sent to `replicas` pods and how it went: stages in order, edges in ms.
 
     `counts`: all of it beside the pods' own counts; None if the report says nothing of that.
+    `bodies`: how many request bodies, and their hash, in words; empty without any.
     """
 
     replicas: int
     le: tuple[float, ...]
     stages: tuple[Stage, ...]
     counts: Counts | None = None
+    bodies: str = ""
 
 
 def parse_load(text: str, *, revision: str, nonce: str, plan: Plan) -> LoadReport | Verdict:
@@ -73,7 +77,16 @@ def _read(raw: Mapping[str, Any], plan: Plan) -> LoadReport:
         if stage.rps not in rates:
             raise malformed(f"{stage.rps:g}/s is no rate of this plan")
     counts = _counts(raw["counts"]) if "counts" in raw else None
-    return LoadReport(count(raw.get("replicas"), "replicas", least=1), le, stages, counts)
+    bodies = _bodies(raw["bodies"]) if "bodies" in raw else ""
+    return LoadReport(count(raw.get("replicas"), "replicas", least=1), le, stages, counts, bodies)
+
+
+def _bodies(value: object) -> str:
+    given = known(value, "bodies", frozenset({"n", "sha256"}))
+    digest = given.get("sha256")
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        raise malformed("bodies.sha256 must be 64 hex digits")
+    return f"{count(given.get('n'), 'bodies.n', least=1)}, sha256:{digest}"
 
 
 def _counts(value: object) -> Counts:

@@ -104,6 +104,8 @@ def weigh(demand: Demand, report: LoadReport) -> tuple[Verdict, dict[str, str]]:
     """The report against the constraints, with the capacity and the replicas that follow."""
     lacking, counts = unsure(demand, report), report.counts
     facts = {"counts": counts.words() if counts else "not compared: the report tells none"}
+    if report.bodies:
+        facts["bodies"] = report.bodies
     if lacking is not None:
         return lacking, facts
     sizing = size(demand, report)
