@@ -9,12 +9,14 @@ from merit.evidence.counts import NoSample, Sample
 from merit.evidence.ladder import first_step
 from merit.policy.canary.capacity import load_now, pods_wanted
 from merit.policy.canary.case import Case, analysis_of, case_of, floor_of
-from merit.policy.canary.faults import never_ready
+from merit.policy.canary.faults import fault, never_ready
 from merit.policy.canary.inconclusive import hold, inconclusive, no_data, not_accepted, resume
 from merit.policy.canary.judging import remembering
+from merit.policy.canary.measured import stand
 from merit.policy.canary.outcome import promote, roll_back
 from merit.policy.canary.pace import slow_step
 from merit.policy.canary.raising import may_not_rise, paused, route_lags, unapproved
+from merit.policy.canary.uncounted import veto
 from merit.policy.decision import Decision, Note
 from merit.policy.observed import Observed
 from merit.policy.remember import decided, told
@@ -77,6 +79,9 @@ def _enter(case: Case, now: float) -> Decision:
 def _advance(case: Case, now: float) -> Decision:
     """At a step: advance on proof, promote after the holdback, else hold and say why."""
     seen, candidate = case.seen, case.candidate
+    failing = fault(case)
+    if failing is not None:  # and only a person takes it back: see `pods_fail`
+        return stand(case, failing, now)
     if isinstance(seen.sample, NoSample) or seen.sample is None:
         return no_data(case, seen.sample, now)
     analysis = seen.evidence
@@ -142,7 +147,7 @@ def _hold_back(case: Case, now: float) -> Decision:
         weight = 100 - case.candidate.weight
         why = f"{weight}% stays on the old revision, as a control group"
         return hold(case, Verdict("Undecided", "Holdback", why), now)
-    lags = route_lags(case)
-    if lags is not None:
-        return hold(case, lags, now)
+    forbidden = route_lags(case) or veto(case.seen, case.accepted.spec)
+    if forbidden is not None:
+        return hold(case, forbidden, now)
     return promote(case, "held through the holdback", now)

@@ -142,8 +142,12 @@ def _breached_in_canary(seen: Observed, status: Status, now: float) -> Iterator[
         return
     accepted = seen.accepted.get(f"{candidate.short}-{candidate.policy}")
     if accepted is not None:
-        signal = "latency" if told.reason.startswith("Latency") else "errors"
         said = f"version {candidate.version} at {candidate.weight}%: {told.message}"
+        if told.reason == "CrashLoop":
+            more = {"signal": "pods", "who": "candidate"}
+            yield _Found(BREACHED, told.reason, said, told.at, severity="critical", more=more)
+            return
+        signal = "latency" if told.reason.startswith("Latency") else "errors"
         yield from _breach(accepted.spec, signal, "candidate", told.reason, said, told.at)
 
 

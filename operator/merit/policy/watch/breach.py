@@ -20,7 +20,7 @@ from merit.policy.verdict import Verdict
 from merit.policy.watch.breaker import may_hold
 from merit.policy.watch.live import Live, live_of, told_signals
 from merit.policy.watch.never import REASON, event_under_live, is_over
-from merit.policy.watch.probe import GATES, PODS, begin, take_back
+from merit.policy.watch.probe import PODS, begin, in_the_way, take_back
 
 OVER_FOR_NOW = ("NotConfirmed", "SharedFailure", "PredecessorDown")
 
@@ -109,7 +109,8 @@ def _hindrance(seen: Observed, live: Live, breach: Breach, now: float) -> Hindra
         return Hindrance("NoHealthyRevision", "there is no earlier revision to go back to")
     if age(live.revision.promoted_at, now) > live.known.within:
         return Hindrance("TooOld", f"promoted {live.revision.promoted_at}, before `within`")
-    if status.candidate is not None and status.candidate.stage not in GATES:
+    if in_the_way(status, comparing=breach.kind == "Score"):
+        assert status.candidate is not None
         return Hindrance("CandidateExposed", f"{status.candidate.short} is earning traffic")
     if now < seconds(status.cooldown_until):
         return Hindrance("Cooldown", f"the next rollback waits until {status.cooldown_until}")

@@ -34,6 +34,17 @@ GATES = ("Evaluation", "Feasibility")
 PODS = "pods"  # the signal of an alarm that rests on what Kubernetes says
 
 
+def in_the_way(status: Status, *, comparing: bool) -> bool:
+    """A candidate has traffic, or, where two revisions are to be compared, is due for some.
+
+    One without traffic keeps nobody from taking over where the pods of what serves have ended.
+    """
+    candidate = status.candidate
+    if candidate is None or candidate.stage in GATES:
+        return False
+    return comparing or candidate.weight > 0
+
+
 def begin(
     live: Live, before: Revision, status: Status, why: str, now: float, *, scored: bool
 ) -> Decision:
@@ -68,7 +79,7 @@ def verify(seen: Observed, now: float) -> Decision | None:
     alarm, candidate = seen.status.alarm, seen.status.candidate
     if alarm is None:
         return _end(seen, "Superseded", "what it is judged by was edited", now)
-    if candidate is not None and candidate.stage not in GATES:
+    if candidate is not None and in_the_way(seen.status, comparing=alarm.signal != PODS):
         return _end(seen, "CandidateExposed", f"newer content, {candidate.short}, is due", now)
     if not live.accepted.spec.rollback_policy.automatic:
         return _end(seen, "NotAutomatic", "rollbackPolicy.automatic is false", now)
