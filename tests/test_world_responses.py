@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.test_world_alarms import Board
-from tests.test_world_canary import LOST, ail, pod, well
 from tests.test_world_replicas import by_pods, declare, new_world
 from tests.world import never, scenarios, watching
+from tests.world.ailing import LOST, ail, pod, well
 from tests.world.scenarios import annotate, exposed, live, weighs
 from tests.world.watching import POLICY, edit
 from tests.world.world import World
