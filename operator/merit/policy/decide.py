@@ -23,6 +23,7 @@ from merit.policy.feasibility.gate import check_feasibility
 from merit.policy.gates.bypass import ends_in, lift, see_bypass, skip
 from merit.policy.observed import Observed
 from merit.policy.people.by_hand import abort, approve, promote_now, retry, roll_back_live
+from merit.policy.remember import bounded
 from merit.policy.retrain import retraining
 from merit.policy.standing.converge import converge, leaving_until, settling
 from merit.policy.standing.pin import pin_remembers
@@ -116,7 +117,7 @@ def decide(seen: Observed, now: float) -> Decision:
     if seen.deleting:
         return decision
     watched = with_uncounted(seen, with_drift(seen, decision.status, now), now)
-    decision = replace(decision, status=watched)
+    decision = replace(decision, status=bounded(seen, watched))
     training = None if decision.decisive_status else retraining(seen, decision.status, now)
     if training is not None:
         notes = (*decision.notes, *training.notes)

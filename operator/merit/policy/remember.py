@@ -16,7 +16,7 @@ from merit.api.status import (
     Stage,
     Status,
 )
-from merit.policy.observed import Accepted
+from merit.policy.observed import Accepted, Observed
 from merit.policy.times import seconds, stamp
 from merit.policy.verdict import Verdict
 
@@ -73,7 +73,7 @@ def reject(
     others = tuple(
         e for e in status.rejected if (e.revision, e.stage) != (entry.revision, entry.stage)
     )
-    status = status.model_copy(update={"rejected": (entry, *others)[:LEDGER_SIZE]})
+    status = status.model_copy(update={"rejected": (entry, *others)})
     return dropped(status, now)
 
 
@@ -92,7 +92,7 @@ def reject_live(
     leaving = tuple(arm for arm in status.leaving if arm.short != before.short)
     status = status.model_copy(
         update={
-            "rejected": (entry, *others)[:LEDGER_SIZE],
+            "rejected": (entry, *others),
             "stable": before,
             "verifying": None,
             "alarm": None,
@@ -103,6 +103,19 @@ def reject_live(
     )
     gone = leaving_with(status, old.short, now)
     return status.model_copy(update={"leaving": gone})
+
+
+def bounded(seen: Observed, status: Status) -> Status:
+    """The ledger with its newest entries, and those older ones that still forbid something.
+
+    What is declared, and what the pin says, would be tried again without its entry; a revision that
+    was promoted and rolled back since could be gone back to.
+    """
+    spared = {entry.revision for entry in status.promoted}
+    spared |= {seen.identity.revision} if seen.identity is not None else set()
+    spared |= {seen.pin.from_revision} if seen.pin is not None else set()
+    old = (e for e in status.rejected[LEDGER_SIZE:] if e.revision in spared)
+    return status.model_copy(update={"rejected": (*status.rejected[:LEDGER_SIZE], *old)})
 
 
 def _entry(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from merit.api.status import Rejection, Status
 from merit.policy.decision import ClearPin, Decision, Note, WritePin
 from merit.policy.observed import Observed
-from merit.policy.remember import LEDGER_SIZE, decided, dropped, rejection
+from merit.policy.remember import decided, dropped, rejection
 from merit.policy.times import stamp
 
 LOSSES = 3  # of the pin within WITHIN seconds: somebody else wants it otherwise
@@ -37,9 +37,7 @@ def pin_remembers(seen: Observed, now: float) -> Decision | None:
         at=pin.at or stamp(now),
         evidence=pin.message,
     )
-    status = seen.status.model_copy(
-        update={"rejected": (entry, *seen.status.rejected)[:LEDGER_SIZE]}
-    )
+    status = seen.status.model_copy(update={"rejected": (entry, *seen.status.rejected)})
     if status.candidate is not None and status.candidate.revision == identity.revision:
         status = dropped(status, now)
     status = decided(status, f"{identity.short} stays rejected", "spec.rollback says so", now)
