@@ -13,9 +13,10 @@ import json
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from bench.plans import RPS, plan_at, service_of
 from merit.evidence import bounds
@@ -44,7 +45,13 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--seed", type=int, default=SEED, help="another one: other rollouts")
     parser.add_argument("--json", type=Path, help="where to write every cell")
+    parser.add_argument(
+        "--join", type=Path, nargs="+", help="add up what --json wrote; run nothing"
+    )
     chosen = parser.parse_args()
+    if chosen.join:
+        print(joined([json.loads(path.read_text()) for path in chosen.join]))
+        return 0
     tasks = [
         (kind, float(rps), runs, chosen.scrape, chosen.seed)
         for what, kinds, runs in (
@@ -64,7 +71,8 @@ def main() -> int:
             took = time.monotonic() - began
             print(f"{took:6.0f}s {rps:6g} rps  {told(result)}", file=sys.stderr, flush=True)
     if chosen.json:
-        chosen.json.write_text(json.dumps([{"rps": rps, **asdict(c)} for rps, c in found]))
+        rows = [{"rps": rps, "seed": chosen.seed, **asdict(c)} for rps, c in found]
+        chosen.json.write_text(json.dumps(rows))
     print(tables(found))
     return 0 if holds([c for _, c in found if not c.kind.defective and not c.kind.turns]) else 1
 
@@ -115,6 +123,33 @@ def tables(found: list[tuple[float, Cell]]) -> str:
     for kind in (*BAD_DAYS, *LATER):
         rows += _row(kind, found, _caught)
     return "\n".join(rows)
+
+
+def joined(parts: Sequence[Sequence[Mapping[str, Any]]]) -> str:
+    """The table of healthy traffic over several invocations, each with a seed of its own.
+
+    Raises ValueError if the same rollouts are there twice.
+    """
+    cells = [row for part in parts for row in part if row["kind"]["name"] in _names(HEALTHY)]
+    keys = [(row["kind"]["name"], row["rps"], row["seed"]) for row in cells]
+    if len(set(keys)) < len(keys):
+        raise ValueError("the same rollouts would count twice: give every invocation a --seed")
+    counts: dict[tuple[str, float], tuple[int, int]] = {}
+    for row in cells:
+        key = row["kind"]["name"], row["rps"]
+        false, runs = counts.get(key, (0, 0))
+        counts[key] = false + row["rolled_back"], runs + row["runs"]
+    rows = ["| healthy traffic | 2 rps | 20 rps | 200 rps | 2000 rps |", "|---|---|---|---|---|"]
+    for name in _names(HEALTHY):
+        shown = [f"{f} of {n}" for (kind, _), (f, n) in counts.items() if kind == name]
+        rows += [f"| {name} | {' | '.join(shown)} |"] if shown else []
+    false, runs = (sum(part) for part in zip(*counts.values(), strict=True))
+    limit = bounds.upper(false, runs, 0.01)
+    return "\n".join([*rows, "", f"{false} in {runs:,}: the rate is at most {limit:.3%} (99 %)."])
+
+
+def _names(kinds: Sequence[Kind]) -> list[str]:
+    return [kind.name for kind in kinds]
 
 
 def _row(kind: Kind, found: list[tuple[float, Cell]], shown: Callable[[Cell], str]) -> list[str]:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.guarantee import joined
 from bench.peers import follow, rules
 from bench.plans import plan_at, service_of
 from merit.evidence import bounds
@@ -60,6 +61,18 @@ def test_defects_are_caught_after_about_as_many_bad_requests_as_the_tables_say(
     cell = study.cell(courses)
     assert cell.rolled_back == 8 and cell.caught_after <= within
     assert 0.5 * bad <= cell.bad <= 1.5 * bad
+
+
+def test_invocations_with_other_seeds_add_up_and_none_counts_twice():
+    def part(seed, false):
+        return [{"kind": {"name": "clean"}, "rps": 20.0, "seed": seed, "rolled_back": false,
+                 "runs": 2000}]  # fmt: skip
+
+    told = joined([part(1, 0), part(2, 1), part(3, 0)])
+    assert "| clean | 1 of 6000 |" in told
+    assert told.endswith("1 in 6,000: the rate is at most 0.111% (99 %).")
+    with pytest.raises(ValueError, match="count twice"):
+        joined([part(1, 0), part(1, 0)])
 
 
 def fixed_weight(kind, *, phi, seed, service=SERVICE, scrape=15.0, weight=0.1, minutes=15):
