@@ -11,12 +11,15 @@ from merit.api.hashing import identify
 from merit.api.spec import Spec
 from merit.api.status import Promotion, Rejection, Revision, Signal, Status
 from merit.api.validation import parse_spec
-from merit.api.watched import Alarm
+from merit.api.watched import Alarm, Verifying
+from merit.evidence.counts import ArmPair, Counts, Sample
 from merit.policy.decide import decide
 from merit.policy.observed import Accepted, Arm, Figure, Observed, Route
 from merit.policy.remember import predecessor
+from merit.policy.signals import bars
 from merit.policy.times import stamp
 from merit.policy.watch.live import live_of, not_comparable, told_signals
+from merit.policy.watch.probe import compared
 from tests.api.manifests import good
 
 NOW = 1_800_000_000.0
@@ -176,3 +179,26 @@ def test_a_rollback_returns_to_what_was_promoted_and_not_rejected_since() -> Non
 def test_without_a_metrics_source_a_live_object_decides_nothing() -> None:
     decision = decide(observed(), NOW)
     assert decision.status.alarm is None and decision.status.verifying is None
+
+
+def test_a_comparison_counts_latency_from_the_first_look_that_began_after_the_warm_up():
+    seen = observed()
+    stable = seen.status.stable
+    assert stable is not None
+    probe = Verifying(
+        revision="h1:" + "0" * 64, short="0" * 8, policy=stable.policy, version="1",
+        promoted_at=stamp(NOW - 7200), began=stamp(NOW - 60), since=stamp(NOW), floor=2,
+        stage="Comparing", weight=50,
+    )  # fmt: skip
+    seen = replace(seen, status=seen.status.model_copy(update={"verifying": probe}))
+    counts = Counts(100, 0), Counts(100, 0)
+    pair, names = ArmPair(*counts, *counts), [bar.name for bar in bars(live_of(seen).accepted.spec)]
+    counted = []
+    for since, at in ((None, 0.0), (0.0, 15.0), (15.0, 30.0), (30.0, 45.0)):
+        began = None if since is None else NOW + since
+        seen = compared(replace(seen, probe=Sample(NOW + at, began, dict.fromkeys(names, pair))))
+        counted.append([s["canary"] for s in seen.status.verifying.analysis["signals"]])
+    errors = [told[names.index("errors")] for told in counted]
+    assert errors == ["0 0", "100 0", "200 0", "300 0"]
+    slow = [told[1 - names.index("errors")] for told in counted]
+    assert slow == ["0 0", "0 0", "0 0", "100 0"]
