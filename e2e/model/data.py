@@ -24,6 +24,7 @@ NEW_CHANNEL_SHARE = 0.07  # of live traffic; 0 of every other set
 TRAINING_ROWS = 6000
 HOLDOUT_ROWS = 4000
 HOLDOUT_NAME = "fraud-holdout"
+POPULATION_ROWS = 6000
 
 Features = dict[str, float | str]
 
@@ -49,6 +50,12 @@ def holdout() -> list[Row]:
 def window(since: str, until: str, *, rows: int, shift: float = 1.0) -> list[Row]:
     """Labelled payments of a window of time, of a population whose amounts are so much larger."""
     return [_row(random.Random(f"{since}-{until}-{n}"), shift) for n in range(rows)]
+
+
+def population(shift: float = 1.0) -> list[Features]:
+    """Payments of a population, unlabelled and without any new channel: what scores usually are."""
+    rows = window("population", "", rows=POPULATION_ROWS, shift=shift)
+    return [row.features for row in rows]
 
 
 def live(

@@ -20,7 +20,10 @@ SCORE_EDGES = [round(0.1 * n, 1) for n in range(1, 10)]
 
 
 def report(model: versions.Scorer, stable: versions.Scorer | None = None) -> merit_report.Report:
-    """Of a version on the holdout, by region too, beside the serving version on the same rows."""
+    """Of a version on the holdout, by region too, beside the serving version on the same rows.
+
+    How its scores usually lie is told for the population that it was trained for.
+    """
     rows = data.holdout()
     frauds = [row.fraud for row in rows]
     scores = _scores(model, rows)
@@ -36,7 +39,9 @@ def report(model: versions.Scorer, stable: versions.Scorer | None = None) -> mer
         },
         dataset={"name": data.HOLDOUT_NAME, "digest": data.digest(rows), "rows": len(rows)},
         stable=_metrics(_scores(stable, rows), frauds) if stable else None,
-        reference={"score": merit_report.histogram(scores, SCORE_EDGES)},
+        reference={
+            "score": merit_report.histogram(model.scores(data.population(model.shift)), SCORE_EDGES)
+        },
     )
 
 

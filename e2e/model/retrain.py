@@ -26,7 +26,9 @@ def main() -> None:
     told = {name: os.environ[f"MERIT_RETRAIN_{name}"] for name in ("REASON", "SINCE", "UNTIL")}
     before, run = os.environ["MERIT_MODEL_VERSION"], os.environ["MERIT_RETRAIN_RUN"]
     rows = data.window(told["SINCE"], told["UNTIL"], rows=ROWS, shift=asked.shift)
-    model = versions.learn(f"{before.partition('-r')[0]}-r{run}", [*data.training(), *rows])
+    model = versions.learn(
+        f"{before.partition('-r')[0]}-r{run}", [*data.training(), *rows], shift=asked.shift
+    )
     message = (
         f"fraud: {model.version}, trained on {len(rows)} payments until {told['UNTIL']}\n\n"
         f"{told['REASON']}\n"

@@ -18,7 +18,7 @@ import base64
 import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,6 +44,10 @@ class Scorer(Protocol):
     def version(self) -> str:
         """Its name."""
 
+    @property
+    def shift(self) -> float:
+        """Amounts of the population that it was trained for are so many times as large."""
+
     def score(self, features: Features) -> float:
         """Probability of fraud of one payment. Raises whatever the version's pipeline raises."""
 
@@ -59,6 +63,7 @@ class Model:
     pipeline: Pipeline
     weights: Any  # numpy vector over the pipeline's columns, scaling folded in
     intercept: float
+    shift: float = 1.0
 
     def score(self, features: Features) -> float:
         """Probability of fraud, 0 to 1. Raises whatever the version's pipeline raises."""
@@ -77,6 +82,7 @@ class Forest:
     version: str
     pipeline: Pipeline
     trees: Any  # a fitted RandomForestClassifier
+    shift: float = 1.0
 
     def score(self, features: Features) -> float:
         """Probability of fraud, 0 to 1; takes some tens of milliseconds of CPU."""
@@ -126,23 +132,27 @@ def version_of(uri: str) -> str:
     return uri.removeprefix(prefix)
 
 
-def learn(version: str, rows: Sequence[Row]) -> Model:
-    """A version beyond the recipes: logistic regression on the telling features of these rows."""
-    return _fit(version, rows, _telling)
+def learn(version: str, rows: Sequence[Row], *, shift: float = 1.0) -> Model:
+    """A version beyond the recipes: logistic regression on the telling features of these rows, for
+    a population of such amounts.
+    """
+    return replace(_fit(version, rows, _telling), shift=shift)
 
 
 def uri_of(model: Model) -> str:
     """A URI that holds a learnt model itself, so that nothing has to keep it."""
     numbers = [float(f"{weight:.6g}") for weight in (*model.weights, model.intercept)]
-    return _DATA + base64.urlsafe_b64encode(json.dumps(numbers).encode()).decode()
+    told = json.dumps({"shift": model.shift, "weights": numbers})
+    return _DATA + base64.urlsafe_b64encode(told.encode()).decode()
 
 
 def load(version: str, uri: str) -> Scorer:
     """The model that a URI holds, or the recipe that it names. UnknownVersionError for others."""
     if not uri.startswith(_DATA):
         return train(version_of(uri))
-    *weights, intercept = json.loads(base64.urlsafe_b64decode(uri.removeprefix(_DATA)))
-    return Model(version, _telling, np.array(weights), intercept)
+    told = json.loads(base64.urlsafe_b64decode(uri.removeprefix(_DATA)))
+    *weights, intercept = told["weights"]
+    return Model(version, _telling, np.array(weights), intercept, told["shift"])
 
 
 def _fit(version: str, rows: Sequence[Row], pipeline: Pipeline) -> Model:

@@ -2,6 +2,7 @@ from itertools import islice
 
 from e2e.model import data
 from e2e.model.store import Store
+from merit.evidence.drift import REFERENCE_FLOOR
 
 
 def test_the_data_is_the_same_every_time() -> None:
@@ -43,3 +44,11 @@ def test_the_new_channel_is_in_live_traffic_only() -> None:
     live = list(islice(data.live(), 5000))
     share = sum(features["channel"] == data.NEW_CHANNEL for features in live) / len(live)
     assert 0.05 < share < 0.08
+
+
+def test_what_scores_usually_are_is_told_by_enough_payments_and_without_the_new_channel() -> None:
+    rows = data.population()
+    assert len(rows) >= REFERENCE_FLOOR
+    assert not any(features["channel"] == data.NEW_CHANNEL for features in rows)
+    richer = data.population(shift=5.0)
+    assert sum(float(f["amount"]) for f in richer) > 4 * sum(float(f["amount"]) for f in rows)
