@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
+from typing import Literal
 
 import pytest
 
 from tests.test_world_alarms import Board
-from tests.test_world_crashes import ends_as, reference
 from tests.world import training
 from tests.world.actors import env
+from tests.world.crashing import disturbed_anywhere, killed_anywhere
 from tests.world.merge import Object
-from tests.world.server import Faults
 from tests.world.training import outcome, trainings
 from tests.world.world import World
 
@@ -65,28 +65,16 @@ async def test_the_cron_jobs_template_is_run_without_its_schedule_and_without_a_
 async def test_killed_at_any_write_there_is_exactly_one_training(
     script: tuple[training.Step, ...],
 ) -> None:
-    expected, copies = await reference(script)
-    assert len(copies) > 6
-    done: set[tuple[int, float]] = set()
-    for moment, world in copies:
-        state = (world.store.version, world.now)
-        if state in done:
-            continue
-        done.add(state)
-        await ends_as(expected, moment, world)
-        assert len(trainings(world)) == 1, moment
+    async for world in killed_anywhere(script, least=7):
+        assert len(trainings(world)) == 1
 
 
-async def test_a_lost_answer_or_a_conflict_at_any_write_starts_no_second_one() -> None:
-    expected, copies = await reference(training.BY_TEMPLATE)
-    for moment, world in copies:
-        if not moment.startswith("before"):
-            continue
-        for fault in ("lose_answer", "conflict"):
-            twin = world.fork()
-            twin.server.faults = Faults(**{fault: frozenset({twin.server.writes + 1})})
-            await ends_as(expected, f"{fault} at {moment}", twin)
-            assert len(trainings(twin)) == 1
+@pytest.mark.parametrize("fault", ["conflict", "lose_answer"])
+async def test_a_disturbed_write_starts_no_second_one(
+    fault: Literal["conflict", "lose_answer"],
+) -> None:
+    async for world in disturbed_anywhere(training.BY_TEMPLATE, fault):
+        assert len(trainings(world)) == 1
 
 
 async def test_the_new_version_comes_back_through_every_gate_and_the_signal_recovers() -> None:

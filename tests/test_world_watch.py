@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
-from tests.test_world_crashes import ends_as, reference
 from tests.world import scenarios, watching
+from tests.world.crashing import disturbed_anywhere, killed_anywhere
 from tests.world.scenarios import exposed
-from tests.world.server import Faults
 from tests.world.world import World
 
 
@@ -20,14 +21,8 @@ async def test_a_watched_model_ends_as_it_should_and_breaks_no_invariant(name: s
 
 @pytest.mark.parametrize("name", watching.CRASHED)
 async def test_killed_at_any_write_of_a_comparison_it_ends_the_same(name: str) -> None:
-    expected, copies = await reference(watching.CRASHED[name])
-    assert len(copies) > 10
-    done: set[tuple[int, float]] = set()
-    for moment, world in copies:
-        state = (world.store.version, world.now)
-        if state not in done:
-            done.add(state)
-            await ends_as(expected, moment, world)
+    async for _ in killed_anywhere(watching.CRASHED[name], least=11):
+        pass
 
 
 async def test_a_comparison_leaves_it_ready_and_says_that_trust_is_open() -> None:
@@ -84,12 +79,11 @@ async def test_an_operator_that_starts_again_goes_on_with_the_score_that_was_wri
 
 
 @pytest.mark.parametrize("fault", ["conflict", "lose_answer"])
-async def test_a_disturbed_write_of_a_comparison_changes_nothing_of_the_outcome(fault: str) -> None:
-    expected, copies = await reference(watching.COLD_TAKEN_BACK)
-    for moment, world in copies:
-        if moment.startswith("before"):
-            world.server.faults = Faults(**{fault: frozenset({world.server.writes + 1})})
-            await ends_as(expected, f"{fault} at {moment}", world)
+async def test_a_disturbed_write_of_a_comparison_changes_nothing_of_the_outcome(
+    fault: Literal["conflict", "lose_answer"],
+) -> None:
+    async for _ in disturbed_anywhere(watching.COLD_TAKEN_BACK, fault):
+        pass
 
 
 async def test_a_status_lost_in_a_comparison_ends_it_and_what_is_live_has_it_all_again() -> None:
