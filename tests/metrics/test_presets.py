@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ SENT = {
     "bentoml": (21, 1, 0.25, 0),
     "kserve-python": (21, None, 0.1, 0),
     "mlserver": (21, 1, 0.25, 0),
+    "traefik": (21, 1, 0.25, 2),
     "vllm": (11, 0, 0.02, 3),  # time to the first token; the 404 has none
 }
 TIMED = {"vllm": 10}  # what the histogram holds, where that differs
@@ -46,6 +48,10 @@ def world(tmp_path_factory):
     jobs = {}
     for server in SERVERS:
         text = (RECORDED / f"{server}.txt").read_text()
+        if load_preset(server).arm is not None:  # a gateway tells of all revisions by itself
+            exporter.pods[server] = text
+            jobs[server] = {server: {}}
+            continue
         pods = {pod(server, short): {"namespace": "ml"} for short in ("aaaaaaaa", "bbbbbbbb")}
         for name, labels in pods.items():
             exporter.pods[name] = text
@@ -62,13 +68,13 @@ async def test_a_servers_own_words_are_counted_as_what_was_sent(world, server):
     exporter, prometheus = world
     n, bad, bound, slow = SENT[server]
     preset = load_preset(server)
-    await prometheus.seen(f'count(count by (pod) ({{job="{server}"}} offset 2s))', 2)
+    label = preset.arm.label if preset.arm else "pod"
+    await prometheus.seen(f'count(count by ({label}) ({{job="{server}"}} offset 2s))', 2)
     eyes = Fleet(prometheus.client, preset, matchers={"job": server}, scrape=SCRAPE)
     edges = {"latency/p99": bound} | ({"errors": None} if bad is not None else {})
     arms = FleetArms("ml", server, "aaaaaaaa", "bbbbbbbb", 80, None, edges)
     first = await _answered(eyes, arms)
-    for short in ("aaaaaaaa", "bbbbbbbb"):
-        name = pod(server, short)
+    for name in (server,) if preset.arm else map(partial(pod, server), ("aaaaaaaa", "bbbbbbbb")):
         exporter.pods[name] = times(exporter.pods[name], 2)
     counted: dict[str, Counts] = {}
     since = first.at
@@ -96,6 +102,24 @@ async def _answered(eyes: Fleet, arms: FleetArms) -> Sample:
             return sample
         await asyncio.sleep(0.1)
     raise AssertionError(sample)
+
+
+async def test_what_traefik_could_not_deliver_is_an_error_of_that_revision(world):
+    exporter, prometheus = world
+    eyes = Fleet(prometheus.client, load_preset("traefik"), matchers={"job": "traefik"}, scrape=1)
+    arms = FleetArms("ml", "traefik", None, "cccccccc", 80, None, {"errors": None})
+    first = await _answered(eyes, arms)
+    exporter.pods["traefik"] = times(exporter.pods["traefik"], 2)
+    found = Counts()
+    since = first.at
+    for _ in range(150):
+        sample = await _answered(eyes, replace(arms, since=since))
+        since = sample.at
+        found += sample.signals["errors"].stable if sample.signals else Counts()
+        if found.n:
+            break
+        await asyncio.sleep(0.1)
+    assert found.n > 0 and found.bad == found.n
 
 
 @pytest.mark.parametrize("server", SERVERS)
