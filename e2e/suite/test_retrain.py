@@ -96,4 +96,4 @@ def test_a_population_that_moves_is_trained_for_once_and_the_new_version_is_prom
 def verdict(seen: Object, signal: str) -> str:
     """What status says of that signal."""
     told = seen["status"].get("signals", ())
-    return next((each["verdict"] for each in told if each["name"] == signal), "")
+    return next((each.get("verdict", "") for each in told if each["name"] == signal), "")
