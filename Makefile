@@ -75,7 +75,7 @@ images: $(READY) ## All images as OCI archives; prints reference and file of eac
 	@$(PY) -m e2e.images build
 
 crd: $(READY) ## What is generated: the CRD, its copy in the chart, pages of docs/
-	@$(PY) docs/generate.py
+	@$(PY) -m docs.generate
 
 lock: ## requirements.lock anew, from the pins of pyproject.toml
 	@rm -rf .build/lock && $(call find-python) && "$$python" -m venv .build/lock

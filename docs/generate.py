@@ -1,27 +1,24 @@
 """Writes what is derived: the CRD, its copy in the chart, and the pages that must not drift.
 
-`python docs/generate.py` (or `make crd`) writes; a test compares `pages()` with what is checked in.
+`make crd` writes; a test compares `pages()` with what is checked in.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from docs.dashboard import dashboard
+from merit.alerts.client import Alertmanager
+from merit.alerts.outbox import Outbox
+from merit.api.crd import crd, crd_yaml
+from merit.api.reasons import REASONS
+from merit.figures import Calls, Parts, Queue, families
+from merit.policy.responses import EFFECTS, Effects
+from merit.policy.telling.alarm import KINDS
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "operator"), str(ROOT)]
-
-from docs.dashboard import dashboard  # noqa: E402
-from merit.alerts.client import Alertmanager  # noqa: E402
-from merit.alerts.outbox import Outbox  # noqa: E402
-from merit.api.crd import crd, crd_yaml  # noqa: E402
-from merit.api.reasons import REASONS  # noqa: E402
-from merit.figures import Calls, Parts, Queue, families  # noqa: E402
-from merit.policy.responses import EFFECTS, Effects  # noqa: E402
-from merit.policy.telling.alarm import KINDS  # noqa: E402
-
 CRD = "merit.dev_modeldeployments.yaml"
 BEGIN, END = "<!-- generated: {} -->", "<!-- end of {} -->"
 

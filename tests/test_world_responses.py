@@ -87,8 +87,9 @@ async def test_by_pod_count_a_withdrawn_candidate_rests_until_open_connections_h
     await world.run(lambda w: w.status["phase"] == "Withdrawn", 30.0, "it is withdrawn")
     since = world.now
     well(world)
-    again = lambda w: (w.status.get("candidate") or {}).get("stage") == "Rollout"  # noqa: E731
-    await world.run(again, 120.0, "it starts again")
+    await world.run(
+        lambda w: (w.status.get("candidate") or {}).get("stage") == "Rollout", 120.0, "again"
+    )
     assert 30.0 <= world.now - since < 60.0
     assert not world.monitor.violations
 

@@ -227,16 +227,21 @@ def predecessor(status: Status, accepted: Mapping[str, Accepted]) -> Revision | 
         fell = (e for e in status.rejected if e.revision == entry.revision and e.stage == "Rollout")
         if any(seconds(e.at) >= seconds(entry.at) for e in fell):
             continue  # rolled back since, under whatever bars: two bad ones must not take turns
-        return Revision(
-            revision=entry.revision,
-            short=entry.short,
-            policy=entry.policy,
-            version=entry.version,
-            promoted_at=entry.at,
-            replicas=entry.replicas,
-            bypassed=entry.bypassed,
-        )
+        return serving(entry)
     return None
+
+
+def serving(entry: Promotion) -> Revision:
+    """What was promoted, as what serves."""
+    return Revision(
+        revision=entry.revision,
+        short=entry.short,
+        policy=entry.policy,
+        version=entry.version,
+        promoted_at=entry.at,
+        replicas=entry.replicas,
+        bypassed=entry.bypassed,
+    )
 
 
 def was_promoted(status: Status, identity: Identity) -> bool:

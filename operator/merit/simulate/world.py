@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from merit.api.status import Candidate, Promotion, Revision, Status
+from merit.api.status import Candidate, Promotion, Status
 from merit.evidence.counts import Sample
 from merit.policy.decide import decide
 from merit.policy.decision import Decision, EnsureArm, RemoveArm, SetTraffic
 from merit.policy.observed import Accepted, Arm, Observed, Route, Tuning
+from merit.policy.remember import serving
 from merit.policy.times import stamp
 from merit.simulate.kinds import TICK
 from merit.simulate.plan import Plan
@@ -141,7 +142,7 @@ def _before(plan: Plan) -> Status:
     me, other = plan.candidate.identity, _promotion(plan.stable, BEGIN - EARLIER)
     return Status(
         observed_generation=1,
-        stable=_serving(other),
+        stable=serving(other),
         promoted=(other,),
         candidate=Candidate(
             revision=me.revision,
@@ -162,7 +163,7 @@ def _promoted(plan: Plan, phi: Mapping[str, float]) -> Status:
     me = _promotion(plan.candidate, BEGIN)
     return Status(
         observed_generation=1,
-        stable=_serving(me),
+        stable=serving(me),
         promoted=(me, _promotion(plan.stable, BEGIN - EARLIER)),
         watch={
             "of": plan.candidate.identity.key,
@@ -179,14 +180,4 @@ def _promotion(accepted: Accepted, at: float) -> Promotion:
         policy=identity.policy,
         version=accepted.spec.model.version,
         at=stamp(at),
-    )
-
-
-def _serving(promotion: Promotion) -> Revision:
-    return Revision(
-        revision=promotion.revision,
-        short=promotion.short,
-        policy=promotion.policy,
-        version=promotion.version,
-        promoted_at=promotion.at,
     )
