@@ -71,7 +71,7 @@ async def test_a_candidate_whose_pods_never_become_ready_is_rejected_in_time() -
     ail(world, "better", 8, LOST)
     scenarios.apply("better", exposed("better")).do(world)
     await world.run(lambda w: w.status["phase"] == "Starting", 60.0, "its pods start")
-    await world.rest(120.0)
+    await world.rest(300.0)
     assert not world.status.get("rejected")
     world.actors.late = world.restless = True
     await world.run(lambda w: bool(w.status.get("rejected")), 30.0, "its deadline")
@@ -86,7 +86,7 @@ async def test_half_of_its_pods_never_ready_is_held_and_said() -> None:
     await world.run(lambda w: w.status["phase"] == "Starting", 60.0, "its pods start")
     await world.rest(10.0)
     world.actors.late = world.restless = True
-    await world.rest(120.0)
+    await world.rest(300.0)
     assert not world.status.get("rejected") and world.weights == {"good": 100}
     conditions = {c["type"]: c for c in world.status["conditions"]}
     assert conditions["Stalled"]["reason"] == "NeverReady"

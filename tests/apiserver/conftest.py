@@ -34,5 +34,7 @@ async def stage(
     gateway_api.kubectl("create", "namespace", name)
     monkeypatch.setenv("KUBECONFIG", str(gateway_api.kubeconfig))
     client = await Cluster.connect()
-    yield Stage(gateway_api, client, name)
+    made = Stage(gateway_api, client, name)
+    yield made
+    made.api.close()
     await client.close()

@@ -7,12 +7,16 @@ generations are Kubernetes' own. The clock is real plus what the stage has let p
 from __future__ import annotations
 
 import asyncio
+import http.client
+import io
 import json
 import ssl
 import time
 import urllib.error
-import urllib.request
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from email.message import Message
 from typing import Any
 
 from e2e.cluster.controlplane import ControlPlane
@@ -21,6 +25,7 @@ from merit.cluster.client import Cluster
 from merit.cluster.errors import ApiError
 from merit.cluster.kinds import collection, item
 from merit.reconciler.loop import Reconciler
+from tests.apiserver.nodes import Nodes
 from tests.world.actors import Actors
 from tests.world.manifests import config, manifest
 from tests.world.store import Commit, Ref, ref_of
@@ -44,33 +49,46 @@ VERSIONS = {
 
 
 class Api:
-    """Plain requests as admin, each under a field manager of its own."""
+    """Plain requests as admin over one connection, each under a field manager of its own."""
 
     def __init__(self, plane: ControlPlane) -> None:
-        self._url = plane.url
+        place = urllib.parse.urlsplit(plane.url)
+        assert place.hostname is not None
+        trust = ssl.create_default_context(cafile=str(plane.ca))
+        self._line = http.client.HTTPSConnection(
+            place.hostname, place.port, timeout=10, context=trust
+        )
         self._token = plane.token()
-        self._ssl = ssl.create_default_context(cafile=str(plane.ca))
 
     def call(
-        self, verb: str, path: str, body: Any = None, kind: str = "application/json"
+        self,
+        verb: str,
+        path: str,
+        body: Any = None,
+        kind: str = "application/json",
+        *,
+        patient: bool = True,
     ) -> Object:
-        """The reply. Raises urllib.error.HTTPError."""
-        request = urllib.request.Request(
-            self._url + path,
-            method=verb,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self._token}", "Content-Type": kind},
-        )
+        """The reply. Raises urllib.error.HTTPError; 429 only where that is an answer."""
         for _ in range(100):
-            try:
-                with urllib.request.urlopen(request, context=self._ssl, timeout=10) as reply:
-                    answer: Object = json.load(reply)
-                    return answer
-            except urllib.error.HTTPError as error:
-                if error.code != 429:  # a kind that is new needs a moment
-                    raise
-                time.sleep(0.1)
+            code, said = self._ask(verb, path, body, kind)
+            if code < 300:
+                answer: Object = json.loads(said)
+                return answer
+            if code != 429 or not patient:  # a kind that is new needs a moment
+                raise urllib.error.HTTPError(path, code, "", Message(), io.BytesIO(said))
+            time.sleep(0.1)
         raise TimeoutError(path)
+
+    def _ask(self, verb: str, path: str, body: Any, kind: str) -> tuple[int, bytes]:
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": kind}
+        self._line.request(verb, path, None if body is None else json.dumps(body), headers)
+        reply = self._line.getresponse()
+        return reply.status, reply.read()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._line.close()
 
     def apply(self, obj: Object, manager: str) -> Object:
         """Forced server-side apply, as Flux and Argo CD do it."""
@@ -103,6 +121,7 @@ class ApiStore:
         self.version = 0
         self.listeners: list[Callable[[Commit], None]] = []
         self._said: dict[tuple[str, str], Object] = {}
+        self._ahead: dict[str, float] = {}  # by uid: how far this clock was when a pod was made
 
     def refresh(self) -> None:
         """Everything as it stands now; listeners are told what has changed."""
@@ -110,7 +129,7 @@ class ApiStore:
         for kind, version in VERSIONS.items():
             listed = self._api.call("GET", collection(version, kind, self._namespace))
             for obj in listed["items"]:
-                whole = obj | {"apiVersion": version, "kind": kind}
+                whole = self._dated(obj | {"apiVersion": version, "kind": kind})
                 found[ref_of(whole)] = whole
         for ref in {*found, *self.objects}:
             old, new = self.objects.get(ref), found.get(ref)
@@ -129,8 +148,12 @@ class ApiStore:
     def create(self, obj: Object, manager: str) -> Object:
         kind, namespace, _ = ref_of(obj)
         body = {key: value for key, value in obj.items() if key != "status"}
-        made = self._api.call("POST", collection(VERSIONS[kind], kind, namespace), body)
-        return self._keep(kind, made)
+        try:
+            made = self._api.call("POST", collection(VERSIONS[kind], kind, namespace), body)
+        except urllib.error.HTTPError as error:
+            said = json.load(error)
+            raise ApiError(error.code, said["reason"], said["message"]) from error
+        return self.keep(kind, made)
 
     def patch(self, ref: Ref, body: Object, manager: str, subresource: str = "") -> Object:
         known = (self.objects[ref]["metadata"]["uid"], subresource)
@@ -140,22 +163,41 @@ class ApiStore:
         if ref[0] == "Job" and subresource == "status":  # the server wants to know when it began
             began = self.objects[ref]["metadata"]["creationTimestamp"]
             body = {"status": {"startTime": began, **body["status"]}}
-        return self._keep(ref[0], self._api.merge(ref, body, manager, subresource))
+        return self.keep(ref[0], self._api.merge(ref, body, manager, subresource))
 
-    def delete(self, ref: Ref, manager: str) -> None:
+    def delete(self, ref: Ref, manager: str, grace: int | None = None) -> None:
+        """`grace`: seconds, 0 for at once; None is the object's own, and a pod that runs hangs
+        until its kubelet confirms it.
+        """
         self.version += 1
-        self.objects.pop(ref, None)
+        known = self.objects.pop(ref, None)
+        hangs = grace is None and bool((known or {}).get("spec", {}).get("nodeName"))
+        query = "" if grace is None else f"?gracePeriodSeconds={grace}"
         try:
-            self._api.call("DELETE", _path(ref))
+            left = self._api.call("DELETE", _path(ref) + query)
         except urllib.error.HTTPError as error:
             if error.code != 404:
                 raise
+            return
+        if hangs:
+            self.keep(ref[0], left)
 
-    def _keep(self, kind: str, made: Object) -> Object:
+    def keep(self, kind: str, made: Object) -> Object:
+        """The answer to a write is the newest that is known."""
         self.version += 1
-        whole = made | {"apiVersion": VERSIONS[kind], "kind": kind}
+        whole = self._dated(made | {"apiVersion": VERSIONS[kind], "kind": kind})
         self.objects[ref_of(whole)] = whole
         return whole
+
+    def _dated(self, obj: Object) -> Object:
+        """A pod's age is told by this clock: the server's knows nothing of what has passed."""
+        if obj["kind"] != "Pod":
+            return obj
+        meta = obj["metadata"]
+        ahead = self._ahead.setdefault(meta["uid"], self.now() - time.time())
+        made = datetime.fromisoformat(meta["creationTimestamp"]) + timedelta(seconds=ahead)
+        stamp = made.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return obj | {"metadata": meta | {"creationTimestamp": stamp}}
 
 
 class Stage:
@@ -189,6 +231,11 @@ class Stage:
             Recorder(self._cluster, self.notes),
             self.clock,
         )
+
+    def on(self, names: str) -> Nodes:
+        """From now on pods run on nodes with these letters."""
+        self.actors.places = nodes = Nodes(self, names)
+        return nodes
 
     def declare(self, version: str, manager: str = "kustomize-controller", **spec: Any) -> Object:
         """Git declares that version, by a forced apply."""
@@ -244,6 +291,14 @@ class Stage:
             again = await self.step()
             if again is None or again > 0:
                 self.passed += min(again or 5.0, 15.0)
+
+    async def at_once(self, until: Callable[[Stage], bool], what: str) -> None:
+        """It is so after three passes at the most, without any time that would have to pass."""
+        for _ in range(3):
+            await self.step()
+            if until(self):
+                return
+        raise AssertionError(f"{what}: {self.status.get('summary')} {self.weights}")
 
     async def rest(self, seconds: float) -> None:
         """Let so much time pass, with everybody at work."""

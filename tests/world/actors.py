@@ -6,12 +6,14 @@ an actor remembers nothing and a world can be copied at any moment.
 
 from __future__ import annotations
 
+import string
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
+from merit.cluster.errors import ApiError
 from merit.traffic.gateway_api import announced_in, weights_of
 from tests.world.evaluations import KNOWN, Ending, env
 from tests.world.load import given, is_load_test, load_report, over_quota, sick
@@ -20,6 +22,16 @@ from tests.world.store import Store, ref_of
 
 POD_READY = 4.0  # seconds from creation until a pod is ready
 JOB_RUNS = 10.0  # seconds an evaluation takes
+
+
+class Places(Protocol):
+    """Where pods run, where that matters."""
+
+    def settle(self) -> None:
+        """Everybody who has to do with nodes works once."""
+
+    def fate(self, pod: Object) -> Object | None:
+        """The status of a pod that its node keeps from what it would do; None if it does not."""
 
 
 @dataclass
@@ -35,6 +47,7 @@ class Actors:
     late: bool = False  # no Deployment that is not ready becomes so in time
     refused: str = ""  # what the gateway does not take: a "split", or even an "announcement"
     load: dict[str, int] = field(default_factory=dict)  # pods that a revision's load asks for
+    places: Places | None = None  # None: pods run nowhere in particular
 
     def settle(self) -> float:
         """Everybody works until nothing changes; answers when the next one will."""
@@ -45,6 +58,8 @@ class Actors:
                 due = min(due, self._deployment(deployment))
             for job in self.store.all("Job"):
                 due = min(due, self._job(job))
+            if self.places is not None:
+                self.places.settle()
             for scaler in self.store.all("HorizontalPodAutoscaler"):
                 self._autoscaler(scaler)
             for service in self.store.all("Service"):
@@ -58,24 +73,34 @@ class Actors:
         uids = {obj["metadata"]["uid"] for obj in self.store.objects.values()}
         for ref, obj in list(self.store.objects.items()):
             owners = obj["metadata"].get("ownerReferences", [])
+            if "deletionTimestamp" in obj["metadata"]:
+                continue  # it hangs already
             if owners and not any(owner["uid"] in uids for owner in owners):
                 self.store.delete(ref, "garbage-collector")
 
     def _deployment(self, deployment: Object) -> float:
         name, spec = deployment["metadata"]["name"], deployment["spec"]
         due, ready, stand = float("inf"), 0, 0
+        lacking: Object | None = None
         version = env(spec["template"], "MERIT_MODEL_VERSION")
         loaded, refused = self._is_loaded(deployment), over_quota(version)
         for index in range(20):
-            pod_name = f"{name}-{index}"
-            pod = self.store.objects.get(("Pod", deployment["metadata"]["namespace"], pod_name))
+            pod, free = self._pod_at(deployment, index)
             if index >= spec["replicas"] or refused:
                 if pod is not None:
                     self.store.delete(ref_of(pod), "deployment-controller")
                 continue
             if pod is None:
-                pod = self.store.create(_pod(deployment, spec["template"], pod_name), "kubelet")
+                try:
+                    pod = self.store.create(_pod(deployment, spec["template"], free), "kubelet")
+                except ApiError as error:
+                    lacking = _failed_create(error.message)
+                    continue
             stand += 1
+            fate = self.places.fate(pod) if self.places is not None else None
+            if fate is not None:
+                self._status(pod, fate)
+                continue
             at = _created(pod) + POD_READY
             if name in self.never_ready:
                 continue
@@ -109,10 +134,21 @@ class Actors:
             {"type": "Progressing", "reason": "ProgressDeadlineExceeded", "status": "False"}
             if self.late and ready < stand
             else {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
-            *((refused,) if refused else ()),
+            *(said for said in (refused, lacking) if said),
         ]
         self._status(deployment, status | keep)
         return due
+
+    def _pod_at(self, deployment: Object, index: int) -> tuple[Object | None, str]:
+        """The living pod with that number, or None and a name that no other has.
+
+        One that hangs on its node, or has failed there, is none any more and stays for a while.
+        """
+        namespace, name = deployment["metadata"]["namespace"], deployment["metadata"]["name"]
+        names = [f"{name}-{index}{letter}" for letter in ("", *string.ascii_lowercase)]
+        pods = {called: self.store.objects.get(("Pod", namespace, called)) for called in names}
+        living = next((pod for pod in pods.values() if pod is not None and _lives(pod)), None)
+        return living, next(called for called, pod in pods.items() if pod is None)
 
     def _is_loaded(self, deployment: Object) -> bool:
         """Whether a load test of this revision runs."""
@@ -193,11 +229,14 @@ class Actors:
         endpoints = [
             {
                 "addresses": [_address(pod)],
-                "conditions": {"ready": _is_ready(pod), "serving": _is_ready(pod)},
+                "conditions": {
+                    "ready": _is_ready(pod) and _lives(pod),
+                    "serving": _is_ready(pod),
+                },
                 "targetRef": {"kind": "Pod", "name": pod["metadata"]["name"]},
             }
             for pod in pods
-            if pod.get("status", {}).get("phase") != "Succeeded"
+            if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
         ]
         slice_: Object = {
             "apiVersion": "discovery.k8s.io/v1",
@@ -289,6 +328,18 @@ def _crashed(pod: Object) -> Object:
         container["state"] = {"waiting": {"reason": "CrashLoopBackOff"}, "running": None}
         container["lastState"] = {"terminated": {"exitCode": 1, "reason": "Error"}}
     return status
+
+
+def _failed_create(message: str) -> Object:
+    """What a Deployment says when its pods are refused, with the API server's own sentence."""
+    said = {"reason": "FailedCreate", "message": message}
+    return {"type": "ReplicaFailure", "status": "True"} | said
+
+
+def _lives(pod: Object) -> bool:
+    """Whether its Deployment counts on it."""
+    ended = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+    return not ended and "deletionTimestamp" not in pod["metadata"]
 
 
 def _is_ready(pod: Object) -> bool:

@@ -39,23 +39,24 @@ def manifest(version: str) -> dict[str, Any]:
     return obj
 
 
+SETTINGS: dict[str, Any] = {
+    "metrics": {
+        "default": "world",
+        "sources": {
+            "world": {
+                "prometheus": {"url": "http://127.0.0.1:9090"},
+                "preset": "contour-envoy",
+                "server": "prometheus-client",
+                "queries": {"namespaces": ["risk"]},
+            }
+        },
+    },
+    "images": {"tools": "example.com/tools:1"},
+    "judgement": {"scrape": "15s"},
+    "tick": {"fast": "15s", "live": "15s"},
+}
+
+
 def config() -> Config:
     """The operator's configuration: one source, scraped every fifteen seconds."""
-    return Config.model_validate(
-        {
-            "metrics": {
-                "default": "world",
-                "sources": {
-                    "world": {
-                        "prometheus": {"url": "http://127.0.0.1:9090"},
-                        "preset": "contour-envoy",
-                        "server": "prometheus-client",
-                        "queries": {"namespaces": ["risk"]},
-                    }
-                },
-            },
-            "images": {"tools": "example.com/tools:1"},
-            "judgement": {"scrape": "15s"},
-            "tick": {"fast": "15s", "live": "15s"},
-        }
-    )
+    return Config.model_validate(SETTINGS)

@@ -184,6 +184,8 @@ _TABLE = (
     ("ImagePull", "the image cannot be pulled", "check its name and the registry"),
     ("Unschedulable", "no node has room", "add nodes, or request less"),
     ("QuotaExceeded", "the namespace's quota is used up", "raise the quota"),
+    ("Denied", "the API server does not take what the revision is made of",
+     "read its sentence: a policy or webhook of the cluster, or a right that is missing"),
     ("Quota", "the namespace's quota is used up", "raise the quota"),
     ("RouteAccepted", "the gateway took the route", ""),
     ("RouteNotAccepted", "the gateway refused the route", "read the HTTPRoute's status"),
@@ -195,8 +197,8 @@ _TABLE = (
     ("RoutePending", "the gateway has not answered yet", ""),
     # live
     ("Live", "the declared revision serves all traffic", ""),
+    ("NoReadyPods", "a revision that has traffic has no ready pod", "look at its pods and nodes"),
     ("StableServes", "the stable revision serves", ""),
-    ("NothingServes", "no revision serves", "look at the pods"),
     ("NoHealthyRevision", "what serves is bad and there is nothing to go back to",
      "deploy a better version"),
     ("InsideBars", "every signal is inside its bars", ""),

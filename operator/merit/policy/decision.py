@@ -27,6 +27,11 @@ class EnsureArm:
     scaling: tuple[int, int] | None = None
     budget: bool = False
 
+    @property
+    def short(self) -> str:
+        """The revision's 8 characters."""
+        return self.key.partition("-")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class RemoveArm:

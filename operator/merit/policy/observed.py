@@ -37,15 +37,16 @@ class Accepted:
 class Arm:
     """What Kubernetes says of one revision's pods, from the cache.
 
-    `exists`: its Deployment is there. `desired`, `ready`: pods. `down` counts pods that can serve
+    `exists`: its Deployment is there. `desired`, `ready`: pods; `ready_since`: since when one of
+    those has been ready, Unix seconds, 0 if unknown. `down` counts pods that can serve
     nobody by their own fault (crash loop, OOM kill), `looping` those of them that end again and
     again; `crashed` those that are down or ended by their own fault before; `blocked` says what
-    the platform lacks for them, `blocked_by` in one word (ImagePull, Unschedulable,
-    QuotaExceeded). `in_sync`: both objects stand as recorded. `deadline_exceeded`: never became
-    ready within progressDeadlineSeconds. `remains`: something of it is there, be it only its
-    Service. `scaling`: the least and the most pods of its autoscaler, None if it has none;
-    `budget`: a disruption budget stands before its pods. `diverted`: its Service leads to the
-    pods of another revision.
+    the platform lacks for them, `blocked_by` in one word (ImagePull, Unschedulable, QuotaExceeded,
+    Denied). `in_sync`: both objects stand as recorded. `deadline_exceeded`: a pod had all of
+    progressDeadlineSeconds on a node that lives, and is not ready. `remains`: something of it is
+    there, be it only its Service. `scaling`: the least and the most pods of its autoscaler, None if
+    it has none; `budget`: a disruption budget stands before its pods. `diverted`: its Service leads
+    to the pods of another revision.
     """
 
     short: str
@@ -53,6 +54,7 @@ class Arm:
     in_sync: bool = False
     desired: int = 0
     ready: int = 0
+    ready_since: float = 0.0
     restarts: int = 0
     down: int = 0
     looping: int = 0

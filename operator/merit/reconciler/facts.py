@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from merit.api.names import ANNOTATION_HASH, KIND, LABEL_REVISION
+from merit.children.workload import PROGRESS_DEADLINE
 from merit.policy.observed import Arm
+from merit.policy.times import seconds
 
 Object = Mapping[str, Any]
 _LOOP = "crash loop"
+GIVEN_UP = 360.0  # seconds: silence of a node (50), toleration of its pods (300), and a little
 _PULL = {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"}
 
 
@@ -37,13 +40,14 @@ def arm_facts(
     pods: Iterable[Object],
     *,
     in_sync: bool,
+    now: float,
     service: Object | None = None,
 ) -> Arm:
-    """What Kubernetes says of one revision's pods."""
+    """What Kubernetes says of one revision's pods at Unix time `now`."""
     if deployment is None:
         return Arm(short=short)
-    mine = [p for p in pods if (p["metadata"].get("labels") or {}).get(LABEL_REVISION) == short]
-    alive = [p for p in mine if not p["metadata"].get("deletionTimestamp")]
+    known = [p for p in pods if _lives(p)]
+    alive = [p for p in known if (p["metadata"].get("labels") or {}).get(LABEL_REVISION) == short]
     down = [d for p in alive if (d := _down(p))]
     blocked_by, blocked = next((b for p in alive if (b := why_blocked(p))), None) or _quota(
         deployment
@@ -55,16 +59,45 @@ def arm_facts(
         in_sync=in_sync,
         desired=int((deployment.get("spec") or {}).get("replicas", 1)),
         ready=sum(_is_true(p, "Ready") for p in alive),
+        ready_since=min((_turned(p, "Ready") for p in alive if _is_true(p, "Ready")), default=0.0),
         restarts=sum(_restarts(p) for p in alive),
         down=len(down),
         crashed=sum(bool(_down(p)) or _crashed(p) for p in alive),
         looping=sum(d.startswith(_LOOP) for d in down),
         blocked=blocked,
         blocked_by=blocked_by,
-        deadline_exceeded=bool(_progress(deployment)),
+        deadline_exceeded=bool(_progress(deployment)) and _had_time(alive, known, now),
         detail=detail,
         diverted=_selects(service) not in ("", short),
     )
+
+
+def _lives(pod: Object) -> bool:
+    """Whether its Deployment counts on it: what a node has ended stays as a record for long."""
+    ended = (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
+    return not ended and not pod["metadata"].get("deletionTimestamp")
+
+
+def _had_time(mine: Iterable[Object], known: Iterable[Object], now: float) -> bool:
+    """Whether a pod that is not ready has had its whole time to become so, on a node that lives.
+
+    A node that shows no ready pod may be lost; then its pods are made again elsewhere, and begin
+    anew, until `GIVEN_UP` after it at the latest.
+    """
+    living = {_node(p) for p in known if _is_true(p, "Ready")}
+    return any(
+        now - _created(pod) >= PROGRESS_DEADLINE + (0.0 if _node(pod) in living else GIVEN_UP)
+        for pod in mine
+        if not _is_true(pod, "Ready")
+    )
+
+
+def _node(pod: Object) -> str:
+    return str((pod.get("spec") or {}).get("nodeName", ""))
+
+
+def _created(pod: Object) -> float:
+    return seconds(str(pod["metadata"].get("creationTimestamp", "")))
 
 
 def _selects(service: Object | None) -> str:
@@ -78,6 +111,12 @@ def _is_true(pod: Object, condition: str) -> bool:
         c.get("type") == condition and c.get("status") == "True"
         for c in (pod.get("status") or {}).get("conditions") or ()
     )
+
+
+def _turned(pod: Object, condition: str) -> float:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    at = (c.get("lastTransitionTime") for c in conditions if c.get("type") == condition)
+    return seconds(str(next(at, None) or ""))
 
 
 def _containers(pod: Object) -> list[Object]:

@@ -86,7 +86,7 @@ class Gatherer:
             ledger=memory.remembered(),
             ledger_in_sync=content_hash(ledger_content(status)) == memory.ledger_hash
             or (not memory.ledger_hash and not worth_keeping(status)),
-            arms=children.arms(accepted),
+            arms=children.arms(accepted, now),
             refused=refused,
             pin_losses=tuple(memory.pin_losses),
             traffic_refused=memory.traffic_refused,

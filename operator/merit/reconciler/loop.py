@@ -10,11 +10,11 @@ from merit.api.names import API_VERSION, KIND
 from merit.api.status import Status
 from merit.cluster.cache import Cache, Key
 from merit.cluster.client import Cluster
-from merit.cluster.errors import ApiError, Conflict, NotFound
+from merit.cluster.errors import ApiError, Conflict, Forbidden, Invalid, NotFound
 from merit.cluster.recorder import Recorder
 from merit.config import Config
 from merit.policy.decide import decide
-from merit.policy.decision import Accept, Decision, SetTraffic
+from merit.policy.decision import Accept, Decision, EnsureArm, SetTraffic
 from merit.policy.observed import Observed
 from merit.policy.watch.breaker import turns
 from merit.reconciler.breaker import Breaker
@@ -29,7 +29,7 @@ log = logging.getLogger("merit.reconciler")
 AT_ONCE = 0.0
 SOON = 1.0
 WAIT = 0.1
-TRY_AGAIN = 55.0  # seconds until a name that was somebody else's is tried again
+TRY_AGAIN = 55.0  # seconds until what was somebody else's, or was refused, is tried again
 
 
 class Reconciler:
@@ -120,6 +120,8 @@ class Reconciler:
         now = self._now()
         if memory.conflict and now - memory.conflict[2] > TRY_AGAIN:
             memory.conflict = None
+        if memory.refused and now - memory.refused[2] > TRY_AGAIN:
+            memory.refused = None
         if memory.training and now - memory.training[2] > TRY_AGAIN:
             memory.training = None
         seen = await self._gatherer.observe(key, obj, memory, now)
@@ -157,8 +159,13 @@ class Reconciler:
         now: float,
     ) -> float | None:
         hands = Hands(self._cluster, self._cache, key, obj, seen, memory, now)
-        again, failed = decision.again, None
+        again, refused = decision.again, memory.refused
+        failed: ApiError | None = None
+        if not decision.decisive_status:
+            memory.still_denied(a.short for a in decision.actions if isinstance(a, EnsureArm))
         for action in decision.actions:
+            if memory.denied and isinstance(action, SetTraffic) and action.check_ready:
+                break  # no share rises on what does not stand; what falls, and the pin, go on
             try:
                 await execute(hands, action)
             except NotReady as waiting:
@@ -172,15 +179,22 @@ class Reconciler:
                 again = TRY_AGAIN
                 break
             except ApiError as error:
+                failed = error  # status says what is refused before it is tried again
+                if isinstance(action, EnsureArm) and isinstance(error, (Forbidden, Invalid)):
+                    memory.denied[action.short] = " ".join(error.message.split())[:600]
+                    continue
                 if not isinstance(action, SetTraffic) or isinstance(error, (Conflict, NotFound)):
                     raise
-                failed = error  # the rest goes on, and status says what is blocked
                 memory.traffic_refused = " ".join(str(error).split())[:300]
-                continue
+                continue  # the rest goes on
+            if isinstance(action, EnsureArm):
+                memory.denied.pop(action.short, None)
             if isinstance(action, SetTraffic):
                 memory.traffic_refused = ""
             if isinstance(action, (*DECISIVE, Accept)):
                 again = AT_ONCE  # no watch tells of these: look at once at what they changed
+        if memory.refused is not refused:
+            return AT_ONCE  # the next pass says so; a status in between would only flap
         if decision.actions and again is None:
             again = SOON  # no event comes of what is put into the cache at once
         await self._write_status(key, seen, decision, hands)

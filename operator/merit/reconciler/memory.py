@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,8 +30,9 @@ FIGHT = 600.0
 
 @dataclass(slots=True)
 class Memory:
-    """Of one object. `refused`: generation, and why its children cannot be made. `conflict`:
-    generation, words, Unix seconds. `watch`: the score of the watch, newer than the one in status.
+    """Of one object. `refused`: generation, why its children cannot be made, Unix seconds.
+    `denied`: by revision, why its Deployment or Service was not taken. `conflict`: generation,
+    words, Unix seconds. `watch`: the score of the watch, newer than the one in status.
     `shapes`: of what was applied and is not in status yet; None for a child that was removed.
     `corrected`: when each child was put right, `announced`: since when a gateway has been told of
     each revision, both in Unix seconds. `replicas`: how many pods each revision had lately.
@@ -43,7 +44,8 @@ class Memory:
     loaded: bool = False
     ledger: Object | None = None
     ledger_hash: str = ""
-    refused: tuple[int, Invalid] | None = None
+    refused: tuple[int, Invalid, float] | None = None
+    denied: dict[str, str] = field(default_factory=dict)
     conflict: tuple[int, str, float] | None = None
     shapes: dict[str, str | None] = field(default_factory=dict)
     corrected: dict[str, list[float]] = field(default_factory=dict)
@@ -78,6 +80,11 @@ class Memory:
         if self.ledger is not None:
             self.ledger_hash = content_hash(self.ledger.get("data") or {})
         self.loaded = True
+
+    def still_denied(self, asked: Iterable[str]) -> None:
+        """What is asked for now; a refusal of anything else is over."""
+        wanted = frozenset(asked)
+        self.denied = {short: why for short, why in self.denied.items() if short in wanted}
 
     def forget(self, record: str) -> None:
         """An accepted spec whose ControllerRevision is gone."""

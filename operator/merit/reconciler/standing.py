@@ -29,15 +29,16 @@ class Children:
         self._cache, self._key, self._uid, self._status = cache, key, uid, status
         self._shapes = memory.applied(status)
         self._known = dict(memory.announced)
+        self._denied = dict(memory.denied)
 
-    def arms(self, accepted: Mapping[str, Accepted]) -> dict[str, Arm]:
-        """Every revision of which something is left, by its 8 characters."""
+    def arms(self, accepted: Mapping[str, Accepted], now: float) -> dict[str, Arm]:
+        """Every revision of which something is left at Unix time `now`, by its 8 characters."""
         key, status = self._key, self._status
         policies = {p.short: p.policy for p in reversed(status.promoted)}
         named = (status.stable, status.candidate, status.verifying)
         policies |= {r.short: r.policy for r in named if r is not None}
         pods = self._cache.children(key.namespace, key.name, "Pod")
-        found: dict[str, Arm] = {}
+        found = {short: Arm(short=short) for short in self._denied}
         for short in sorted(self._shorts()):
             called = arm_name(key.name, short)
             deployment = self._mine("Deployment", called)
@@ -47,13 +48,15 @@ class Children:
                 and self.stands(self._mine("Service", called), record.service)
             )
             service = self._mine("Service", called)
-            arm = arm_facts(short, deployment, pods, in_sync=in_sync, service=service)
+            arm = arm_facts(short, deployment, pods, in_sync=in_sync, now=now, service=service)
             found[short] = replace(
                 arm,
                 remains=True,
                 scaling=self._scaling(called),
                 budget=self._sound("PodDisruptionBudget", called),
             )
+        for short, why in self._denied.items():
+            found[short] = replace(found[short], blocked=why, blocked_by="Denied")
         return found
 
     def route(

@@ -25,7 +25,8 @@ def comeback(seen: Observed, status: Status) -> str:
         return "start again when the cause is gone"
     step = first_step(case.ladder, case.known.rps, case.known.explicit_steps)
     needed = min(case.known.replicas_min, pods_wanted(case))
+    lacking = f" (now: {case.arm.blocked})" if case.arm.blocked else ""
     return (
         f"start again at {case.ladder[step]}%, with no evidence carried over, when {needed} of its "
-        "pods are ready, metrics are fresh and the route stands"
+        f"pods are ready{lacking}, metrics are fresh and the route stands"
     )

@@ -104,6 +104,8 @@ def _paused(seen: Observed, status: Status) -> list[Condition]:
 
 
 def _state(seen: Observed, status: Status, entry: Rejection | None) -> State:
+    if refused := blocked(seen, status):
+        return State("Reconciling", "RollbackBlocked", _blocked(seen, status, refused))
     wrong = invalid(seen)
     if wrong is not None:
         return State("Stalled", wrong.reason, wrong.sentence())
@@ -114,9 +116,6 @@ def _state(seen: Observed, status: Status, entry: Rejection | None) -> State:
             f"the ControllerRevision {seen.name}-{lost[0]} is missing; declare that version again"
         )
         return State("Stalled", "RecordLost", said)
-    refused = blocked(seen, status)
-    if refused:
-        return State("Reconciling", "RollbackBlocked", _blocked(seen, status, refused))
     if status.candidate is not None:
         held, reason, message = progress(status)
         if status.candidate.held:
@@ -161,9 +160,13 @@ def _waits_for(seen: Observed, status: Status) -> str:
 
 
 def _available(seen: Observed, status: Status) -> Condition:
-    if status.stable is not None and seen.route.weights:
-        return _c("Available", "True", "StableServes", "")
-    return _c("Available", "False", "NotYet", "no revision serves users yet")
+    if status.stable is None or not seen.route.weights:
+        return _c("Available", "False", "NotYet", "no revision serves users yet")
+    shares = sorted(seen.route.weights.items())
+    bare = [f"{s} has {w}%" for s, w in shares if seen.arms.get(s, Arm(s)).ready == 0]
+    if bare:
+        return _c("Available", "False", "NoReadyPods", f"{', '.join(bare)} and no ready pod")
+    return _c("Available", "True", "StableServes", "")
 
 
 def _live(seen: Observed, status: Status, short: str) -> State:
@@ -220,7 +223,7 @@ def progress(status: Status) -> tuple[str, str, str]:
         return "going", "Withdrawn", entry.message
     if candidate.held or (stage == "Feasibility" and entry.reason in LACKING):
         return "held", entry.reason, entry.message
-    if entry.reason in ("QuotaExceeded", "NeverReady") and not candidate.weight:
+    if entry.reason in ("QuotaExceeded", "Denied", "NeverReady") and not candidate.weight:
         return "held", entry.reason, entry.message
     name = "Canary" if candidate.stage == "Rollout" and candidate.weight else candidate.stage
     speaks = entry.verdict != "Undecided" or entry.reason == "AwaitingApproval"

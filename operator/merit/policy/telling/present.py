@@ -9,6 +9,7 @@ from merit.policy.observed import Observed
 from merit.policy.remember import rejection
 from merit.policy.retrain import condition_of
 from merit.policy.standing.arms import still_leaving
+from merit.policy.standing.converge import blocked
 from merit.policy.telling.ahead import next_step
 from merit.policy.telling.conditions import (
     conditions_of,
@@ -48,7 +49,7 @@ def present(seen: Observed, status: Status, now: float) -> Status:
 
 def _phase(seen: Observed, status: Status, entry: Rejection | None) -> str:
     candidate = status.candidate
-    if invalid(seen) is not None and candidate is None:
+    if invalid(seen) is not None and candidate is None and not blocked(seen, status):
         return "Invalid"
     if candidate is not None:
         if candidate.stage == "Evaluation":

@@ -29,6 +29,7 @@ from merit.policy.watch.live import Live, live_of
 
 STARTING = 900.0  # seconds that a cold predecessor has to become ready
 COMPARING = 900.0  # seconds until a comparison that blames nobody ends
+SKEW = 5.0  # seconds by which two clocks may differ
 MOST = 50  # percent that the predecessor gets
 GATES = ("Evaluation", "Feasibility")
 PODS = "pods"  # the signal of an alarm that rests on what Kubernetes says
@@ -135,6 +136,9 @@ def compared(seen: Observed) -> Observed:
     probe, live = seen.status.verifying, live_of(seen)
     if probe is None or live is None or probe.stage != "Comparing":
         return seen
+    if _unanswered(live.arm, seen.probe):
+        bare = probe.model_copy(update={"analysis": None})
+        return replace(seen, status=seen.status.model_copy(update={"verifying": bare}))
     analysis = _analysis(seen, live, probe)
     if not isinstance(seen.probe, Sample) or not seen.probe.news(analysis.consumed_until):
         return seen
@@ -142,6 +146,17 @@ def compared(seen: Observed) -> Observed:
     analysis.observe(seen.probe, weight_changed=False, warming=since is None or since < warm)
     kept = probe.model_copy(update={"analysis": analysis.to_status()})
     return replace(seen, status=seen.status.model_copy(update={"verifying": kept}))
+
+
+def _unanswered(arm: Arm, sample: object) -> bool:
+    """What serves has no ready pod, or had none in a part of this look: a lost node, an eviction.
+
+    Who has no pod answers nobody, and nothing of that is about the model.
+    """
+    if arm.ready == 0:
+        return True
+    since = sample.since if isinstance(sample, Sample) else None
+    return since is not None and since < arm.ready_since + SKEW
 
 
 def _analysis(seen: Observed, live: Live, probe: Verifying) -> Analysis:

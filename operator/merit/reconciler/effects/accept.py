@@ -47,7 +47,7 @@ async def accept(hands: Hands) -> None:
     for field, obj in checked:
         refused = await _dry_run(hands, field, obj)
         if refused is not None:
-            hands.memory.refused = (seen.generation, refused)
+            hands.memory.refused = (seen.generation, refused, hands.now)
             return
     record = controller_revision(
         name=key.name,

@@ -47,7 +47,7 @@ async def set_traffic(hands: Hands, action: SetTraffic) -> None:
     except ApiError as error:
         if error.status not in (400, 422) or route_in_force(seen) is None:
             raise
-        hands.memory.refused = (seen.generation, refused_route(error))
+        hands.memory.refused = (seen.generation, refused_route(error), hands.now)
         raise NotReady(f"the declared route is refused: {error.message}") from error
     known = hands.memory.announced
     hands.memory.announced = {s: known.get(s, hands.now) for s in (*action.weights, *announced)}
