@@ -141,7 +141,7 @@ class ControlPlane:
             f"--secure-port={port}",
             f"--tls-cert-file={keys}/apiserver.crt",
             f"--tls-private-key-file={keys}/apiserver.key",
-            "--service-cluster-ip-range=10.0.0.0/24",
+            "--service-cluster-ip-range=10.0.0.0/16",
             "--allow-privileged=true",
             "--authorization-mode=RBAC",
             # No controller makes ServiceAccounts here, so pods must not be asked for one.

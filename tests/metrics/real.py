@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,11 +24,14 @@ SCRAPE = 1.0  # seconds
 PATIENCE = 30.0  # seconds that a scrape, or a start, may take
 
 
+Told = CollectorRegistry | str | Callable[[], str]
+
+
 @dataclass
 class Exporter:
     """Serves what each pod exports under a path of its own; pods come and go."""
 
-    pods: dict[str, CollectorRegistry | str] = field(default_factory=dict)
+    pods: dict[str, Told] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         exporter = self
@@ -40,8 +43,7 @@ class Exporter:
                 self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
                 self.end_headers()
                 if told is not None:
-                    text = told.encode() if isinstance(told, str) else generate_latest(told)
-                    self.wfile.write(text)
+                    self.wfile.write(_text(told))
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -59,8 +61,17 @@ class Exporter:
         self._http.server_close()
 
 
+def _text(told: Told) -> bytes:
+    if isinstance(told, CollectorRegistry):
+        return generate_latest(told)
+    return (told if isinstance(told, str) else told()).encode()
+
+
 class RealPrometheus:
-    """One server. `jobs`: what it scrapes, job -> pod -> the labels that service discovery adds."""
+    """One server. `jobs`: what it scrapes, job -> pod -> the labels that service discovery adds.
+
+    `scrape`: seconds between two scrapes. `query_log` is where it notes each query it answers.
+    """
 
     def __init__(
         self,
@@ -68,13 +79,20 @@ class RealPrometheus:
         exporter: Exporter | None = None,
         jobs: Mapping[str, Mapping[str, Mapping[str, str]]] | None = None,
         history: str = "",
+        *,
+        scrape: float = SCRAPE,
     ) -> None:
         self._folder = folder
+        self.query_log = folder / "queries"
         data = folder / "data"
         if history:
             _backfill(folder, data, history)
         config = {
-            "global": {"scrape_interval": f"{SCRAPE:.0f}s", "scrape_timeout": f"{SCRAPE:.0f}s"},
+            "global": {
+                "scrape_interval": f"{scrape:.0f}s",
+                "scrape_timeout": f"{scrape:.0f}s",
+                "query_log_file": str(self.query_log),
+            },
             "scrape_configs": [
                 _job(job, pods, exporter.port if exporter else 0)
                 for job, pods in (jobs or {}).items()

@@ -1,0 +1,102 @@
+"""What users declare in the fleet, and what a gateway and the servers say of all that serves."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from merit.api.hashing import identify
+from tests.api.manifests import GOOD
+
+NAMESPACE = "fleet"
+KPI = 'sum(rate(envoy_cluster_upstream_rq_xx{job="envoy"}[1m]))'
+PORT = 8080
+STABLE_RPS, CANARY_RPS = 20.0, 2.0
+
+
+def canaries_of(objects: int) -> range:
+    """Who of so many has a second version on its way: every fourth."""
+    return range(0, objects, 4)
+
+
+def manifest(name: str, version: str) -> dict[str, Any]:
+    """An object that uses everything that is watched, and whose canary stops at its first step."""
+    obj = copy.deepcopy(GOOD)
+    obj["metadata"] = {"name": name, "namespace": NAMESPACE}
+    spec = obj["spec"]
+    spec["goal"]["kpi"] = {"query": KPI, "min": "0"}
+    spec["constraints"] = {"latency": {"p99": "100ms"}, "errors": {"max": "1%"}}
+    spec["failureModes"] += [
+        {"name": "shift", "signal": "drift/score", "response": "Alert"},
+        {"name": "missed", "signal": "kpi", "response": "Alert"},
+    ]
+    spec["model"] = {"name": name, "version": version, "uri": f"oci://example.com/{name}:{version}"}
+    spec["monitoring"] = {
+        "drift": [
+            {"name": "score", "of": "Predictions", "histogram": "model_prediction_score"},
+        ]
+    }
+    spec["rollout"]["route"]["gateway"]["hostnames"] = [f"{name}.example.com"]
+    spec["rollout"] |= {"steps": [10, 50], "approvals": [50], "maxDuration": "24h"}
+    return obj
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A revision that serves since `born` (Unix seconds)."""
+
+    service: str
+    born: float
+    rps: float
+
+    @classmethod
+    def of(cls, obj: dict[str, Any], rps: float) -> Arm:
+        """The revision that the manifest declares, from now on."""
+        short = identify(obj["spec"]).short
+        return cls(f"{obj['metadata']['name']}-{short}", time.time(), rps)
+
+    def served(self, now: float) -> int:
+        """Requests so far."""
+        return int((now - self.born) * self.rps)
+
+
+def gateway(arms: Iterable[Arm]) -> str:
+    """What an Envoy says of them: all is well."""
+    now, lines = time.time(), []
+    for arm in arms:
+        n = arm.served(now)
+        label = f'envoy_cluster_name="{NAMESPACE}_{arm.service}_{PORT}"'
+        lines += [
+            f'envoy_cluster_upstream_rq_xx{{{label},envoy_response_code_class="{klass}"}} {count}'
+            for klass, count in (("2", n - n // 1000), ("5", n // 1000))
+        ]
+        lines += [
+            f'envoy_cluster_upstream_rq_time_bucket{{{label},le="{le}"}} {int(n * share)}'
+            for le, share in (("50", 0.9), ("100", 0.999), ("250", 1.0), ("+Inf", 1.0))
+        ]
+        lines.append(f"envoy_cluster_upstream_rq_timeout{{{label}}} 0")
+    return "\n".join(lines) + "\n"
+
+
+def servers(arms: Iterable[Arm]) -> str:
+    """What their pods say."""
+    now, lines = time.time(), []
+    for arm in arms:
+        n = arm.served(now)
+        pod = f'namespace="{NAMESPACE}",pod="{arm.service}-7d4f9c5b6-x2x7q"'
+        lines += [
+            f'model_requests_total{{{pod},code="{code}"}} {count}'
+            for code, count in (("200", n - n // 1000), ("500", n // 1000))
+        ]
+        lines += [
+            f'{metric}_bucket{{{pod},le="{le}"}} {int(n * share)}'
+            for metric, edges in (
+                ("model_request_duration_seconds", (("0.1", 0.999), ("+Inf", 1.0))),
+                ("model_prediction_score", (("0.2", 0.3), ("0.5", 0.7), ("0.8", 0.9), ("+Inf", 1))),
+            )
+            for le, share in edges
+        ]
+    return "\n".join(lines) + "\n"
