@@ -10,18 +10,19 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from e2e.cluster.build import binary
 from e2e.images.build import LOAD
-from merit.evidence.load import SENT, Bar, Plan, Stage, bad_of, edges, held
+from merit.evidence.load import SENT, Bar, Plan, Stage, ailing, bad_of, edges, held
 from merit.evidence.load_counts import disagreement
 from merit.evidence.load_order import Counter, Order, Scrape, load_order
 from merit.load import vegeta
 from merit.load.__main__ import settle
-from merit.load.fold import fold
+from merit.load.fold import fold, lost
 from merit.load.tally import Tally
 from merit.policy.feasibility.load_report import LoadReport, parse_load
 from tests.load.server import Server, fixed, queueing, serving, shedding, stalling
@@ -46,10 +47,13 @@ def order(*servers: Server, rate: float = 100.0, limit: float = 500.0) -> Order:
     return Order(plan, targets, "POST", "/predict", headers, bodies="samples")
 
 
-def measured(asked: Order, seconds: float, bodies: tuple[bytes, ...] = ()) -> Stage:
+def measured(
+    asked: Order, seconds: float, bodies: tuple[bytes, ...] = (), *, may_end: bool = False
+) -> Stage:
     rate = asked.plan.rate
-    results = vegeta.attack(asked, "".join(vegeta.targets(asked, bodies)), rate, seconds)
-    due = vegeta.due(rate, seconds)
+    lines, due = "".join(vegeta.targets(asked, bodies)), vegeta.due(rate, seconds)
+    over = partial(lost, due=due, plan=asked.plan) if may_end else lambda _: False
+    results = vegeta.attack(asked, lines, rate, seconds, lost=over)
     return fold(results, rps=rate, s=seconds, due=due, le=asked.plan.le, throttled=0.0)
 
 
@@ -88,6 +92,24 @@ def test_a_stall_of_two_seconds_shows_in_p99() -> None:
     assert stage.due == 400 and all_sent(stage)
     assert 0.2 <= slower(stage, asked, 1000.0) <= 0.5
     assert held(stage, asked.plan.le, asked.plan.bars) == "Bad"
+
+
+def test_a_stage_that_nothing_could_save_ends_and_is_as_long_as_it_was() -> None:
+    with serving(shedding(0.0, burst=0)) as server:
+        asked = order(server)
+        stage = measured(asked, 10.0, may_end=True)
+    assert stage.sent == stage.due == server.seen < 500, "of 1,000"
+    assert stage.s == stage.sent / 100
+    assert held(stage, asked.plan.le, asked.plan.bars) == "Bad"
+    assert not ailing(stage, asked.plan.le, asked.plan.bars)[0]
+
+
+def test_a_stage_that_a_wider_bound_would_save_is_sent_whole() -> None:
+    with serving(fixed(0.2)) as server:
+        asked = order(server, limit=100.0)
+        stage = measured(asked, 3.0, may_end=True)
+    assert held(stage, asked.plan.le, asked.plan.bars) == "Bad"
+    assert stage.due == 300 and all_sent(stage)
 
 
 def test_a_request_without_an_answer_is_slow_and_failed() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from merit.evidence.load import BUDGET, LEAST, Bar, Plan, Stage, held, next_stage
+from merit.evidence.load import BUDGET, LEAST, Bar, Plan, Stage, held, hopeless, next_stage
 from merit.evidence.load_counts import Counts
 from merit.policy.feasibility.load_report import LoadReport, parse_load
 from merit.policy.verdict import Verdict
@@ -181,12 +181,24 @@ SLOW, UNSURE, FINE = {"slow": 7200}, {"slow": 72}, {"slow": 0}
         ([stage(120, 60, **UNSURE)], (120.0, 120.0)),
         ([stage(120, 60, **UNSURE), stage(120, 120, **UNSURE)], (60.0, 60.0)),
         ([stage(120, 60, **UNSURE), stage(120, 120, **FINE)], None),
+        ([stage(120, 60, **SLOW), stage(60, 60, **UNSURE)], (30.0, 60.0)),
         ([stage(120 / 2**k, 60, **SLOW) for k in range(5)], None),
         ([stage(120, 560, **SLOW)], None),  # no time is left
     ],
 )
 def test_the_next_stage(gone: list[Stage], following: tuple[float, float] | None) -> None:
     assert next_stage(PLAN, gone) == following
+
+
+@pytest.mark.parametrize(
+    ("failed", "beyond", "ends"), [(0, 0, False), (9, 9, False), (10, 10, True), (0, 10, True)]
+)
+def test_a_stage_ends_early_only_when_it_is_bad_whatever_is_to_come(
+    failed: int, beyond: int, ends: bool
+) -> None:
+    assert hopeless(failed=failed, beyond=beyond, due=500, bars=PLAN.bars) is ends
+    rest = stage(50, 10, slow=beyond - failed, failed=failed, sent=500)
+    assert (held(rest, PLAN.le, PLAN.bars) == "Bad") is ends
 
 
 def test_a_stage_has_enough_requests_for_its_strictest_bar() -> None:

@@ -22,6 +22,7 @@ WARMUP = 30.0  # seconds at a quarter of the rate at most, not counted
 REST = 60.0  # seconds at most, between two stages, in which the pods work off what is left
 START = 180.0  # seconds for starting, and for the last answers
 SPARE = LEAST / 299  # so that a few slow requests do not make every stage undecided
+LOOKS = 20  # at a running stage, whether it is lost
 LAG = 0.05  # of the strictest limit: a generator later than that measures itself
 SENT = 0.95  # of what was due, at least
 REFUSED = 0.01  # answers like 400 or 404 that are still no reason to doubt the request's body
@@ -123,6 +124,16 @@ def held(stage: Stage, le: Sequence[float], bars: Sequence[Bar]) -> Held:
     return "Bad" if "Bad" in answers else "Undecided" if "Undecided" in answers else "Good"
 
 
+def hopeless(*, failed: int, beyond: int, due: int, bars: Sequence[Bar]) -> bool:
+    """Whether a running stage is Bad whatever is still to come, and whatever a bar is relaxed to.
+
+    Of `due` requests so many have failed, and so many have failed or were slower than every edge.
+    """
+    return any(
+        surely_above(failed if bar.limit is None else beyond, due, bar.allowed) for bar in bars
+    )
+
+
 def ailing(stage: Stage, le: Sequence[float], bars: Sequence[Bar]) -> tuple[str, str]:
     """Why this stage says nothing about the model: a reason and a sentence, or two empty words.
 
@@ -176,8 +187,9 @@ def _late(stage: Stage, bars: Sequence[Bar]) -> str:
 def next_stage(plan: Plan, gone: Sequence[Stage]) -> tuple[float, float] | None:
     """Rate and seconds of the next stage, None when the test is over.
 
-    The full rate first. Undecided is repeated once at double length; what does not hold is tried
-    again at half the rate, up to four times, as long as the budget lasts.
+    The full rate first: Undecided there is repeated once at double length. Then half the rate, up
+    to four times, until one holds, as long as the budget lasts. A slower stage that proves nothing
+    is not repeated: half its rate takes no longer, and is likelier to hold.
     """
     left = BUDGET - sum(stage.s for stage in gone)
     if not gone:
@@ -188,8 +200,7 @@ def next_stage(plan: Plan, gone: Sequence[Stage]) -> tuple[float, float] | None:
     verdict = held(last, plan.le, plan.bars)
     if verdict == "Good":
         return None
-    repeated = len(gone) > 1 and gone[-2].rps == last.rps
-    if verdict == "Undecided" and not repeated and 2 * last.s <= left:
+    if verdict == "Undecided" and len(gone) == 1 and 2 * last.s <= left:
         return last.rps, 2 * last.s
     rate = last.rps / 2
     if rate < plan.rate / 2**HALVINGS or plan.lasts(rate) > left:

@@ -12,12 +12,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from merit.evidence.load import REST, Stage, next_stage
 from merit.evidence.load_order import Order, load_order
 from merit.load import vegeta
-from merit.load.fold import NS, failed, fold
+from merit.load.fold import NS, failed, fold, lost
 from merit.load.report import encode
 from merit.load.tally import Tally
 from merit.load.throttle import throttling
@@ -72,17 +73,20 @@ def run(
             settle(order, lines, tally)
         say(f"stage {len(stages) + 1}: {rate:g}/s for {seconds:.4g} s")
         before = throttling()
-        results = vegeta.attack(order, lines, rate, seconds)
+        due = vegeta.due(rate, seconds)
+        over = partial(lost, due=due, plan=plan)
+        results = vegeta.attack(order, lines, rate, seconds, lost=over)
         tally.add(results)
         stage = fold(
             results,
             rps=rate,
             s=seconds,
-            due=vegeta.due(rate, seconds),
+            due=due,
             le=plan.le,
             throttled=throttling().share_since(before),
         )
-        say(f"  sent {stage.sent} of {stage.due}, {stage.failed} failed, {list(stage.n)}")
+        ended = f" (lost after {stage.s:.3g} s)" if results.cut else ""
+        say(f"  sent {stage.sent} of {stage.due}{ended}, {stage.failed} failed, {list(stage.n)}")
         stages.append(stage)
     return stages
 

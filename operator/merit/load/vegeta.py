@@ -6,11 +6,13 @@ import base64
 import csv
 import json
 import math
+import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from merit.evidence.load import LOOKS
 from merit.evidence.load_order import Order
 from merit.load.fold import Results
 
@@ -60,12 +62,19 @@ def targets(order: Order, found: Sequence[bytes]) -> Iterator[str]:
             yield line + "\n"
 
 
-def attack(order: Order, lines: str, rate: float, seconds: float) -> Results:
+def attack(
+    order: Order,
+    lines: str,
+    rate: float,
+    seconds: float,
+    *,
+    lost: Callable[[Results], bool] = lambda _: False,
+) -> Results:
     """Send `rate` requests a second for so many seconds and wait for every answer.
 
-    Raises Failed.
+    Nothing more is sent once it is `lost`, which is asked LOOKS times. Raises Failed.
     """
-    spacing = interval(rate)
+    spacing, looks = interval(rate), due(rate, seconds) // LOOKS
     command = [
         *("vegeta", "attack", "-format=json", "-max-body=0", "-redirects=-1", "-http2=false"),
         f"-rate={_frequency(rate)}/{PER}s",
@@ -85,8 +94,12 @@ def attack(order: Order, lines: str, rate: float, seconds: float) -> Results:
         try:
             sender.stdin.write(lines.encode())
             sender.stdin.close()
+            results = Results()
             with encoder:
-                results = _read(encoder.stdout, spacing)
+                for known in _read(encoder.stdout, spacing, results):
+                    if looks and known % looks == 0 and not results.cut and lost(results):
+                        results.cut = True
+                        sender.send_signal(signal.SIGINT)  # it waits for answers, sends no more
         except BaseException:
             sender.terminate()
             encoder.terminate()
@@ -100,11 +113,11 @@ def _frequency(rate: float) -> int:
     return max(1, round(rate * PER))
 
 
-def _read(lines: Iterable[str], spacing: int) -> Results:
+def _read(lines: Iterable[str], spacing: int, results: Results) -> Iterator[int]:
+    """Adds one after the other to the results; how many they are by then."""
     csv.field_size_limit(sys.maxsize)  # an answer's headers are in one field
-    results = Results()
     # Sent at, code, latency, bytes out, bytes in, error, body, name, seq, … as vegeta writes them.
-    for row in csv.reader(lines):
+    for known, row in enumerate(csv.reader(lines), 1):
         results.add(
             seq=int(row[8]),
             at=int(row[0]),
@@ -112,4 +125,4 @@ def _read(lines: Iterable[str], spacing: int) -> Results:
             code=int(row[1]),
             interval=spacing,
         )
-    return results
+        yield known
