@@ -14,7 +14,7 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 .PHONY: demo e2e-quick e2e e2e-long
-demo: $(READY) ## A real cluster, real models: one is promoted, two are stopped (root; see README)
+demo: $(READY) ## A real cluster, seven versions of a real model: each decision, under traffic (root; see README)
 	@$(PY) -m e2e.demo
 
 e2e-quick: $(READY) ## The demo's short form: one good and one bad version

@@ -8,12 +8,11 @@ import sys
 
 from e2e.cluster.paths import ClusterError
 from e2e.cluster.provider import chosen
-from e2e.demo import client, scenes
+from e2e.demo import tracks
 from e2e.demo.kubectl import DemoError
-from e2e.demo.model import NAMESPACE, example
-from e2e.demo.setting import SCRAPE, Setting
-from e2e.demo.story import Story
-from e2e.demo.words import heading, say, waiting_times
+from e2e.demo.model import example
+from e2e.demo.setting import SCRAPE, TICK, Setting
+from e2e.demo.words import elapsed, heading, say, waiting_times
 
 
 def main() -> int:
@@ -50,40 +49,27 @@ def prepare(setting: Setting) -> None:
     setting.data_plane()
     heading("the operator, from its own chart")
     setting.operator()
-    setting.clean()
-    say()
-    waiting_times(example("good")["spec"]["rollout"], SCRAPE)
 
 
 def play(setting: Setting, *, quick: bool) -> None:
-    """The versions one after the other, under traffic from the second on."""
-    story = Story(setting.kubectl, setting.manifest)
-    customers = client.Client(setting.kubectl, NAMESPACE)
-    heading("good: the first version serves once its evaluation passes")
-    scenes.serve(story)
+    """The services side by side, each with its own versions and customers."""
+    chosen_tracks = tracks.QUICK if quick else tracks.ALL
+    for track in chosen_tracks:
+        setting.clean(track.namespace)
+    say()
+    waiting_times(example("good")["spec"]["rollout"], SCRAPE, TICK)
     if not quick:
-        heading("slow: as accurate as any, and too dear to serve")
-        scenes.too_slow(story)
-    heading("customers: 40 payments a second through the gateway, every answer counted")
-    flowing = customers.start(setting.manifest(client.MANIFEST.read_text()))
-    say(f"   {flowing.total} answers, {flowing.failed} failed")
-    if not quick:
-        heading("better: has to earn its traffic step by step")
-        scenes.promote(story, customers)
-        heading("inaccurate: trained on labels of other rows")
-        scenes.refuse(story, customers, "inaccurate", "recall")
-        heading("unfair: as good on the whole, but it misses the frauds of one region")
-        scenes.refuse(story, customers, "unfair", "region=north")
-    heading("failing: accurate on its holdout, but some live payments break it")
-    scenes.roll_back(story, customers)
-    if not quick:
-        heading("leaking: earns its promotion, and turns slow when it serves")
-        scenes.turn(story, customers)
+        say("\nfour services at once, each in a namespace of its own:")
+        say("   demo-watch   what turns bad after it has been promoted")
+        say("   demo         how a version earns its traffic, and how a bad one loses it")
+        say("   demo-load    what cannot be served within its constraints")
+        say("   demo-gates   what does not pass its evaluation")
+    tracks.play(chosen_tracks, setting)
     heading("how it stands")
     say("   $ kubectl get mdep --all-namespaces")
     say(setting.kubectl("get", "mdep", "--all-namespaces").rstrip())
     look, down = setting.ending()
-    say("\nAll of it happened. Everything is still running, with traffic on it.")
+    say(f"\nAll of it happened, in {elapsed()}. Everything is still running, with traffic on it.")
     say(f"  look around:  {look}")
     say(f"  take it down: {down}")
 

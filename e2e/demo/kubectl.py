@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -18,14 +19,25 @@ class DemoError(Exception):
     """Something did not happen: one sentence that says what, and what was seen instead."""
 
 
+class Stopped(Exception):
+    """Somebody else's part of the demo went wrong, or Ctrl-C: nothing is asked any more."""
+
+
 class Kubectl:
     """kubectl on the demo's cluster. `command` is the program and the options it always gets."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self.command = tuple(command)
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Whoever asks from now on, in whatever thread, gets Stopped."""
+        self._stopped.set()
 
     def __call__(self, *arguments: str, given: str = "", patience: float = PATIENCE) -> str:
-        """What it prints. `given` is its stdin. Raises DemoError with its own words."""
+        """What it prints. `given` is its stdin. Raises DemoError with its own words, or Stopped."""
+        if self._stopped.is_set():
+            raise Stopped
         shown = f"kubectl {' '.join(arguments)}"
         try:
             done = subprocess.run(

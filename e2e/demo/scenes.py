@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from e2e.demo.client import Answers, Client
+from e2e.demo.client import RATE, Answers, Client
 from e2e.demo.kubectl import DemoError
 from e2e.demo.model import Object, condition, example, phase, stable
 from e2e.demo.story import Story
-from e2e.demo.words import told
 
 # Seconds. Long beside what is usual: a deadline is for what will not come any more.
 SERVING, PROMOTED, REJECTED, ROLLED_BACK = 240, 600, 240, 420
 LOADED = 720  # a load test halves its rate until one holds
 TURNED, COMPARED = 420, 300  # from a promotion until it is doubted; until the comparison is over
 LOOKS = 15  # seconds of looking on after a second apply: three of the operator's ticks
-AFTERWARDS = 400  # answers: what traffic does after a decision belongs to the decision
+AFTERWARDS = 200  # answers: what traffic does after a decision belongs to the decision
 
 
 def _refused(seen: Object) -> bool:
@@ -34,7 +33,16 @@ def serve(story: Story) -> None:
         ),
         _refused,
     )
-    told("good passed its evaluation and serves")
+    story.told("good passed its evaluation and serves")
+
+
+def welcome(story: Story, client: Client, manifest: str) -> None:
+    """Customers come, every answer counted. `manifest`: of the traffic."""
+    flowing = client.start(manifest, host=story.host)
+    story.told(
+        f"customers send {RATE} payments a second through the gateway: {flowing.total} answers, "
+        f"{flowing.failed} failed"
+    )
 
 
 def promote(story: Story, client: Client) -> None:
@@ -55,19 +63,23 @@ def promote(story: Story, client: Client) -> None:
         )
     if not after.of("better")[0]:
         raise DemoError("version better was promoted, but no answer the client got is from it")
-    told(f"better is promoted; client: {after.total - before.total} requests, 0 failed")
+    story.told(f"better is promoted; client: {after.total - before.total} requests, 0 failed")
 
 
-def too_slow(story: Story) -> None:
+def too_slow(story: Story, client: Client) -> None:
     """A dear one is as accurate as any, and its load test finds that it can not be served."""
-    serving = stable(story.seen())
+    serving, before = stable(story.seen()), client.now()
     story.apply("slow")
     entry = _rejected(story, "slow", serving, LOADED)
     if entry["stage"] != "Feasibility":
         raise DemoError(f"slow was rejected at {entry['stage']}, not by its load test")
-    told(f"slow passed its evaluation, and can not be served ({entry['reason']})")
+    story.told(f"slow passed its evaluation, and can not be served ({entry['reason']})")
+    after = client.now()
+    if failed := after.failed - before.failed:
+        raise DemoError(f"{failed} requests to {serving} failed beside the load test of slow")
+    story.told(f"beside it {serving} had {after.total - before.total} requests, 0 failed")
     story.starts_nothing("slow", LOOKS)
-    told("applied again: no second load test")
+    story.told("applied again: no second load test")
 
 
 def refuse(story: Story, client: Client, version: str, why: str) -> None:
@@ -81,9 +93,9 @@ def refuse(story: Story, client: Client, version: str, why: str) -> None:
         raise DemoError(f"{version} was rejected, yet not for its {why}: {entry['evidence']}")
     if sum(client.after(client.now(), 1).of(version)):
         raise DemoError(f"version {version} was rejected, yet it answered requests of the client")
-    told(f"{version} is rejected at the gate ({entry['reason']}); it had no request")
+    story.told(f"{version} is rejected at the gate ({entry['reason']}); it had no request")
     story.starts_nothing(version, LOOKS)
-    told("applied again: no second Job")
+    story.told("applied again: no second Job")
 
 
 def _rejected(story: Story, version: str, serving: str, seconds: float) -> Object:
@@ -115,7 +127,7 @@ def roll_back(story: Story, client: Client) -> None:
         ),
         lambda seen: phase(seen) in ("Invalid", "Rejected", "Withdrawn") or stable(seen) != serving,
     )
-    _recorded(seen)
+    _recorded(story, seen)
     settled = client.after(client.now(), AFTERWARDS)
     later = client.after(settled, AFTERWARDS)
     if later.failed != settled.failed:
@@ -123,10 +135,10 @@ def roll_back(story: Story, client: Client) -> None:
             f"{later.failed - settled.failed} requests failed after the rollback, the last with "
             f"{later.last_error!r}"
         )
-    _count(before, settled)
-    told(f"{serving} serves everything again: {AFTERWARDS} more requests, 0 failed")
+    _count(story, before, settled)
+    story.told(f"{serving} serves everything again: {AFTERWARDS} more requests, 0 failed")
     story.starts_nothing("failing", LOOKS)
-    told("applied again: no new Job, no new canary")
+    story.told("applied again: no new Job, no new canary")
 
 
 def turn(story: Story, client: Client) -> None:
@@ -139,7 +151,7 @@ def turn(story: Story, client: Client) -> None:
         lambda seen: stable(seen) == "leaking" and phase(seen) == "Live",
         _refused,
     )
-    told("leaking earned its traffic as any other, and serves everything")
+    story.told("leaking earned its traffic as any other, and serves everything")
     before = client.now()
     story.until(
         "the doubt about version leaking",
@@ -147,7 +159,9 @@ def turn(story: Story, client: Client) -> None:
         lambda seen: phase(seen) == "Verifying",
         lambda seen: phase(seen) == "RolledBack",
     )
-    told(f"it turned slow; {serving} is brought in beside it, to be compared in the same minutes")
+    story.told(
+        f"it turned slow; {serving} is brought in beside it, to be compared in the same minutes"
+    )
     seen = story.until(
         "the rollback of version leaking",
         COMPARED,
@@ -161,14 +175,14 @@ def turn(story: Story, client: Client) -> None:
     later = client.after(settled, AFTERWARDS)
     if later.slow != settled.slow:
         raise DemoError(f"{later.slow - settled.slow} answers were slow after the rollback")
-    told(f"leaking is taken back ({entry['reason']}: {entry.get('evidence', '')})")
-    told(
+    story.told(f"leaking is taken back ({entry['reason']}: {entry.get('evidence', '')})")
+    story.told(
         f"the price, by the client's count: {settled.slow - before.slow} slow answers of "
         f"{settled.total - before.total}; then {AFTERWARDS} more, none slow"
     )
 
 
-def _recorded(seen: Object) -> None:
+def _recorded(story: Story, seen: Object) -> None:
     entry, pin = seen["status"]["rejected"][0], seen["spec"]["rollback"]
     if entry["stage"] != "Rollout":
         raise DemoError(f"failing was stopped at {entry['stage']}, not in its rollout")
@@ -178,14 +192,16 @@ def _recorded(seen: Object) -> None:
         raise DemoError(f"spec.rollback names {pin['fromRevision']}, not {entry['revision']}")
     if pin["toRevision"] != seen["status"]["stable"]["revision"]:
         raise DemoError(f"spec.rollback leads to {pin['toRevision']}, which does not serve")
-    told(f"failing is rolled back from canary ({entry['reason']}: {entry.get('evidence', '')})")
-    told("spec.model is as applied; spec.rollback says what is rejected, and why")
+    story.told(
+        f"failing is rolled back from canary ({entry['reason']}: {entry.get('evidence', '')})"
+    )
+    story.told("spec.model is as applied; spec.rollback says what is rejected, and why")
 
 
-def _count(before: Answers, after: Answers) -> None:
+def _count(story: Story, before: Answers, after: Answers) -> None:
     failed, total = after.failed - before.failed, after.total - before.total
     if not failed:
         raise DemoError("version failing was rolled back, but the client saw no bad request")
-    told(
+    story.told(
         f"the price, by the client's count: {failed} bad requests of {total} ({failed / total:.2%})"
     )

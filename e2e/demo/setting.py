@@ -21,6 +21,7 @@ from e2e.images.build import SUITE, image, names
 CHART = Path(__file__).parents[2] / "charts" / "merit"
 OPERATOR_NAMESPACE = "merit-system"
 SCRAPE = "5s"
+TICK = "5s"  # between two looks at what is live
 DRIFT_WINDOWS = ["1m", "5m"]  # instead of 1h, 6h, 24h
 
 
@@ -30,6 +31,7 @@ class Setting:
     def __init__(self, cluster: Cluster) -> None:
         self.on = cluster
         self._images: dict[str, str] = {}
+        self._namespaces: list[str] = []
         self.left: list[str] = []
         self.kubectl = Kubectl(["kubectl"])
 
@@ -76,19 +78,21 @@ class Setting:
             pods = self.kubectl("-n", OPERATOR_NAMESPACE, "get", "pods")
             raise DemoError(f"the operator was not installed: {done.stderr.strip()}\n{pods}")
 
-    def clean(self) -> None:
-        """An empty namespace: an earlier demo's object and traffic go, its ledger with them."""
-        self.left.append(f"the model and its traffic (namespace {NAMESPACE})")
+    def clean(self, namespace: str) -> None:
+        """An empty namespace: an earlier demo's object, traffic, records and ledger go."""
+        self._namespaces.append(namespace)
+        self.left.append(f"a model and its traffic (namespace {namespace})")
         manifest = yaml.safe_dump(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
         )
         self.kubectl("apply", "-f", "-", given=manifest)
         for what in (f"mdep/{NAME}", "deployment/traffic"):
             self.kubectl(
-                *("-n", NAMESPACE, "delete", what, "--ignore-not-found", "--cascade=foreground"),
+                *("-n", namespace, "delete", what, "--ignore-not-found", "--cascade=foreground"),
                 *("--wait", "--timeout=120s"),
                 patience=130,
             )
+        self.kubectl("-n", namespace, "delete", "configmap", "--selector", f"merit.dev/name={NAME}")
 
     def manifest(self, text: str) -> str:
         """A manifest's text with the names under which this cluster has the images."""
@@ -103,11 +107,10 @@ class Setting:
             n = self.on.names.n
             number = "" if n == 1 else f"MERIT_N={n} "
             return f'{number}make cluster-kubectl ARGS="{look}"', f"{number}make cluster-down"
-        return (
-            f"kubectl {look}",
-            f"kubectl delete namespace {NAMESPACE} && "
-            f"helm uninstall merit --namespace {OPERATOR_NAMESPACE}",
-        )
+        gone = f"helm uninstall merit --namespace {OPERATOR_NAMESPACE}"
+        if self._namespaces:
+            gone = f"kubectl delete namespace {' '.join(self._namespaces)} && {gone}"
+        return f"kubectl {look}", gone
 
     def _named(self, image: str) -> str:
         """The name of an image by its content: new code is a new tag."""
@@ -137,7 +140,7 @@ class Setting:
                 "images": {"tools": self._named("tools")},
                 "prices": {"default": prices},
                 "judgement": {"scrape": SCRAPE},
-                "tick": {"fast": "5s", "live": "15s"},
+                "tick": {"fast": "5s", "live": TICK},
                 "drift": {"windows": DRIFT_WINDOWS, "every": "15s"},
             },
         }

@@ -7,17 +7,23 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from e2e.demo.kubectl import DemoError, Kubectl, wait_for
-from e2e.demo.model import NAME, Model, Object, condition, now
-from e2e.demo.words import say
+from e2e.demo.model import NAME, NAMESPACE, Model, Object, condition, now
+from e2e.demo.words import heading, say
 
 OFTEN = 15  # seconds between two lines that differ in numbers only
+WIDTH = len("demo-watch")
 
 
 class Story(Model):
-    """Applies versions of the one object and tells what becomes of them."""
+    """Applies versions of one object and tells what becomes of them, each line with its namespace.
 
-    def __init__(self, kubectl: Kubectl, manifest: Callable[[str], str]) -> None:
-        super().__init__(kubectl, manifest)
+    `namespace`, `host`: as of Model.
+    """
+
+    def __init__(
+        self, kubectl: Kubectl, manifest: Callable[[str], str], *, namespace: str, host: str
+    ) -> None:
+        super().__init__(kubectl, manifest, namespace=namespace, host=host)
         self._line: tuple[object, ...] = ()
         self._told: set[tuple[str, str]] = set()
         self._header = True
@@ -25,11 +31,24 @@ class Story(Model):
 
     def apply(self, version: str, changes: Mapping[str, Any] | None = None) -> str:
         """As Model, with the command and its answer shown."""
-        say(f"   $ kubectl apply -f examples/{version}.yaml")
+        here = "" if self.namespace == NAMESPACE else f"  # with namespace: {self.namespace}"
+        self.say(f"$ kubectl apply -f examples/{version}.yaml{here}")
         said = super().apply(version, changes)
-        say(f"   {said}")
+        self.say(said)
         self._header = True
         return said
+
+    def say(self, text: str) -> None:
+        """One line of this story."""
+        say(f"   {self.namespace:{WIDTH}} {text}")
+
+    def heading(self, text: str) -> None:
+        """A new part of this story."""
+        heading(f"{self.namespace}: {text}")
+
+    def told(self, text: str) -> None:
+        """A fact that was checked."""
+        self.say(f"ok: {text}")
 
     def seen(self) -> Object:
         """The object as it is now; its line is printed if it changed."""
@@ -69,7 +88,7 @@ class Story(Model):
             if key not in self._told:
                 self._told.add(key)
                 why = f" -- because: {decision['why']}" if decision.get("why") else ""
-                say(f"   decided: {decision['what']}{why}")
+                self.say(f"decided: {decision['what']}{why}")
         line = (
             status.get("phase"),
             status.get("trust"),
@@ -83,5 +102,5 @@ class Story(Model):
             return
         table = self.kubectl("-n", self.namespace, "get", "mdep", NAME).splitlines()
         for row in table if self._header else table[1:]:
-            say(f"   {row}")
+            self.say(row)
         self._line, self._at, self._header = (*line, numbers), time.monotonic(), False

@@ -8,6 +8,7 @@ from typing import Any
 
 from merit.api import defaults
 from merit.api.quantity import format_duration, format_share
+from merit.config import Tick
 from merit.evidence.constants import Constants
 
 START = time.monotonic()
@@ -18,18 +19,18 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
+def elapsed() -> str:
+    """Minutes and seconds since the start."""
+    seconds = int(time.monotonic() - START)
+    return f"{seconds // 60}:{seconds % 60:02d}"
+
+
 def heading(text: str) -> None:
     """A new part of the story, with the time since the start."""
-    elapsed = int(time.monotonic() - START)
-    say(f"\n== {elapsed // 60}:{elapsed % 60:02d} {text}")
+    say(f"\n== {elapsed()} {text}")
 
 
-def told(text: str) -> None:
-    """A fact that was checked."""
-    say(f"   ok: {text}")
-
-
-def waiting_times(rollout: Mapping[str, Any], scrape: str) -> None:
+def waiting_times(rollout: Mapping[str, Any], scrape: str, tick: str) -> None:
     """What is shorter here than by default, and what is not. `rollout`: of the examples."""
     constants, holdback = Constants(), rollout["holdback"]
     kept_back = f"{defaults.HOLDBACK_WEIGHT}% for {format_duration(defaults.HOLDBACK_DURATION)}"
@@ -39,6 +40,7 @@ def waiting_times(rollout: Mapping[str, Any], scrape: str) -> None:
         ("rollout.maxDuration", rollout["maxDuration"], format_duration(defaults.MAX_DURATION)),
         ("rollout.holdback", f"{holdback['weight']}% for {holdback['duration']}", kept_back),
         ("judgement.scrape", scrape, format_duration(constants.scrape)),
+        ("tick.live", tick, format_duration(Tick().live)),
         ("patience", "as by default", format_duration(constants.patience_unmeasured)),
         ("warm-up", "as by default", format_duration(constants.warmup)),
         ("confidence", "as by default", format_share(defaults.CONFIDENCE)),

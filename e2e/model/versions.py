@@ -8,7 +8,7 @@
   the training rows. A channel that is not in the table is a KeyError, and the caller gets a 500.
 - `leaking`: takes the same rates from a store, and copes with a channel that is not there, but does
   not give that connection back. It is fast until the pool is empty, minutes after its promotion.
-- `slow`: a forest of 600 trees on the telling features, no more accurate than `better`, and
+- `slow`: a forest of 400 trees on the telling features, no more accurate than `better`, and
   thousands of times as dear: nobody asked what an answer costs.
 """
 
@@ -120,7 +120,7 @@ def train(version: str) -> Scorer:
 
 VERSIONS = ("good", "better", "inaccurate", "unfair", "failing", "leaking", "slow")
 _DATA = "data:application/json;base64,"
-TREES = 600
+TREES = 400
 POOL, POOL_WAIT = 120, 0.4  # connections to the store; seconds that one waits for a free one
 
 

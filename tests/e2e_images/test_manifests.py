@@ -34,11 +34,13 @@ def test_every_container_is_restricted_and_uses_an_image_that_is_built_here(path
             assert found["securityContext"]["runAsNonRoot"] is True
 
 
-def test_the_examples_differ_in_the_version_and_only_slow_is_put_under_load() -> None:
+def test_the_examples_differ_in_the_version_and_only_slow_is_put_under_load_on_two_pods() -> None:
     objects = []
     for version in VERSIONS:
         found = yaml.safe_load((PROJECT / f"examples/{version}.yaml").read_text())
         assert ("load" in found["spec"].pop("feasibility", {})) is (version == "slow")
+        replicas = found["spec"]["constraints"]["scale"].pop("replicas")
+        assert replicas == {"min": 2, "max": 2 if version == "slow" else 4}
         assert found["spec"].pop("model") == {
             "name": "fraud",
             "version": version,

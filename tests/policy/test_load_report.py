@@ -182,6 +182,8 @@ SLOW, UNSURE, FINE = {"slow": 7200}, {"slow": 72}, {"slow": 0}
         ([stage(120, 60, **UNSURE), stage(120, 120, **UNSURE)], (60.0, 60.0)),
         ([stage(120, 60, **UNSURE), stage(120, 120, **FINE)], None),
         ([stage(120, 60, **SLOW), stage(60, 60, **UNSURE)], (30.0, 60.0)),
+        ([stage(120, 60, **SLOW), stage(7.5, 60, **UNSURE)], (7.5, 120.0)),
+        ([stage(120, 60, **SLOW), stage(7.5, 60, **UNSURE), stage(7.5, 120, **UNSURE)], None),
         ([stage(120 / 2**k, 60, **SLOW) for k in range(5)], None),
         ([stage(120, 560, **SLOW)], None),  # no time is left
     ],

@@ -155,6 +155,21 @@ def test_a_test_that_ended_early_decides_only_what_a_slower_stage_could_not_chan
     assert unsure(EXAMPLE, early) is None  # 4 replicas would already be too expensive
 
 
+def test_what_is_undecided_at_a_rate_that_no_allowed_replica_would_have_does_not_matter() -> None:
+    unsure_below = LoadReport(2, (120.0, 183.0), (stage(124, 3000), stage(62, 0, sent=200)))
+    tight = replace(EXAMPLE, replicas_max=2)
+    assert unsure(tight, unsure_below) is None
+    sizing = size(tight, unsure_below)
+    assert not is_feasible(tight, sizing)
+    assert reasons(tight, sizing, unsure_below) == ("TooSlow",)
+    assert falls_short(tight, sizing, unsure_below) == (
+        "50.0% slower than latency.p99 120ms even at 62 rps per replica"
+    )
+    assert words(tight, sizing, unsure_below) == "only a simpler model is known to help"
+    verdict = unsure(replace(EXAMPLE, replicas_max=8, per_hour=Decimal(60)), unsure_below)
+    assert verdict and verdict.reason == "TooFewRequests"
+
+
 def test_cost_per_prediction_counts_at_the_declared_rate() -> None:
     demand = replace(EXAMPLE, per_hour=None, per1k=Decimal("0.004"))
     sizing = size(demand, MEASURED)

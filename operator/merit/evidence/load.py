@@ -187,9 +187,10 @@ def _late(stage: Stage, bars: Sequence[Bar]) -> str:
 def next_stage(plan: Plan, gone: Sequence[Stage]) -> tuple[float, float] | None:
     """Rate and seconds of the next stage, None when the test is over.
 
-    The full rate first: Undecided there is repeated once at double length. Then half the rate, up
-    to four times, until one holds, as long as the budget lasts. A slower stage that proves nothing
-    is not repeated: half its rate takes no longer, and is likelier to hold.
+    The full rate first, then half the rate, up to four times, until one holds, as long as the
+    budget lasts. Undecided is repeated once, at double length, where it decides: at the full rate,
+    and where no slower one follows. In between half the rate takes no longer, and is likelier to
+    hold.
     """
     left = BUDGET - sum(stage.s for stage in gone)
     if not gone:
@@ -200,12 +201,13 @@ def next_stage(plan: Plan, gone: Sequence[Stage]) -> tuple[float, float] | None:
     verdict = held(last, plan.le, plan.bars)
     if verdict == "Good":
         return None
-    if verdict == "Undecided" and len(gone) == 1 and 2 * last.s <= left:
-        return last.rps, 2 * last.s
     rate = last.rps / 2
-    if rate < plan.rate / 2**HALVINGS or plan.lasts(rate) > left:
-        return None
-    return rate, plan.lasts(rate)
+    slower = rate >= plan.rate / 2**HALVINGS and plan.lasts(rate) <= left
+    repeated = len(gone) > 1 and gone[-2].rps == last.rps
+    decides = len(gone) == 1 or not slower
+    if verdict == "Undecided" and decides and not repeated and 2 * last.s <= left:
+        return last.rps, 2 * last.s
+    return (rate, plan.lasts(rate)) if slower else None
 
 
 def edges(limits: Sequence[float]) -> tuple[float, ...]:

@@ -23,12 +23,14 @@ ORDER = ("TooSlow", "TooManyErrors", "TooExpensive", "TooManyReplicas")
 class Sizing:
     """`capacity`: c, the highest rate per replica at which every bar held, 0 if none did.
 
-    `needed`: replicas for the whole rate, None if no rate held. `lowest`: the slowest stage.
+    `needed`: replicas for the whole rate, None if no rate held. `lowest`: the slowest stage;
+    `refuted`: the slowest that is Bad.
     """
 
     capacity: Fraction
     needed: int | None
     lowest: Stage
+    refuted: Stage | None
     held_at: Stage | None
     failed_at: Stage | None
 
@@ -38,6 +40,7 @@ def size(demand: Demand, report: LoadReport) -> Sizing:
     final = {stage.rps: stage for stage in report.stages}  # of a repeated rate the longer one
     good = [s for s in final.values() if held(s, report.le, demand.bars) == "Good"]
     best = max(good, key=lambda s: s.rps, default=None)
+    bad = [s for s in final.values() if held(s, report.le, demand.bars) == "Bad"]
     worse = [s for s in final.values() if best is None or s.rps > best.rps]
     capacity = Fraction(best.rps) / report.replicas if best else Fraction(0)
     return Sizing(
@@ -46,6 +49,7 @@ def size(demand: Demand, report: LoadReport) -> Sizing:
         if capacity
         else None,
         lowest=min(final.values(), key=lambda s: s.rps),
+        refuted=min(bad, key=lambda s: s.rps, default=None),
         held_at=best,
         failed_at=min(worse, key=lambda s: s.rps, default=None),
     )
@@ -69,7 +73,9 @@ def unsure(demand: Demand, report: LoadReport) -> Verdict | None:
     sizing = size(demand, report)
     if sizing.needed is not None:
         return None
-    lowest = sizing.lowest
+    lowest, refuted = sizing.lowest, sizing.refuted
+    if refuted and Fraction(refuted.rps) * demand.most <= Fraction(demand.rate) * report.replicas:
+        return None  # as many as may be had would each have no less to do: no slower stage helps
     if held(lowest, report.le, demand.bars) == "Undecided":
         said = f"neither proven nor refuted at {lowest.rps:g} rps by {lowest.sent:,} requests"
         return Verdict("Undecided", "TooFewRequests", said)
@@ -83,7 +89,8 @@ def unsure(demand: Demand, report: LoadReport) -> Verdict | None:
 def reasons(demand: Demand, sizing: Sizing, report: LoadReport) -> tuple[str, ...]:
     """Which limits bind, in the order of importance."""
     if sizing.needed is None:
-        broken = {bar.name for bar in _bad(demand, report, sizing.lowest)}
+        assert sizing.refuted is not None
+        broken = {bar.name for bar in _bad(demand, report, sizing.refuted)}
         slow = ("TooSlow",) if broken - {"errors"} else ()
         return slow + (("TooManyErrors",) if "errors" in broken else ())
     found = []
@@ -109,7 +116,8 @@ def meets(demand: Demand, sizing: Sizing, report: LoadReport) -> str:
 def falls_short(demand: Demand, sizing: Sizing, report: LoadReport) -> str:
     """Why it is infeasible, with the numbers."""
     if sizing.needed is None:
-        return _broken(demand, report, sizing.lowest)
+        assert sizing.refuted is not None
+        return _broken(demand, report, sizing.refuted)
     over = []
     if demand.affordable is not None and sizing.needed > demand.affordable:
         over.append(_costs(demand, sizing.needed))

@@ -46,7 +46,8 @@ def suggestions(demand: Demand, sizing: Sizing, report: LoadReport) -> tuple[Sug
 def words(demand: Demand, sizing: Sizing, report: LoadReport) -> str:
     """The suggestions as a sentence; a simpler model is always among them, and comes last."""
     if sizing.needed is None:
-        failing = {b.name for b in demand.bars if answer(sizing.lowest, report.le, b) == "Bad"}
+        stage = sizing.refuted or sizing.lowest
+        failing = {b.name for b in demand.bars if answer(stage, report.le, b) == "Bad"}
         # Nothing to relax for errors alone: a service that fails requests is to be repaired.
         return "" if failing == {"errors"} else f"only {SIMPLER} is known to help"
     found = [each.text for each in suggestions(demand, sizing, report)]
