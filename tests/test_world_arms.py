@@ -185,6 +185,17 @@ async def test_what_strangers_left_of_an_arm_is_removed() -> None:
     assert ("PodDisruptionBudget", "risk", called) not in world.store.objects
 
 
+async def test_what_is_no_longer_ours_stays_when_the_rest_of_its_arm_goes() -> None:
+    script = (*scenarios.FIRST, scenarios.apply("failing", rolled_back))
+    world = await World(script).play()
+    called = f"{NAME}-{short(world, 'failing')}"
+    taken = {"metadata": {"ownerReferences": None}}
+    world.store.patch(("Service", "risk", called), taken, "kubectl")
+    await world.rest(60.0)
+    assert ("Deployment", "risk", called) not in world.store.objects
+    assert ("Service", "risk", called) in world.store.objects and not world.monitor.violations
+
+
 async def test_the_pods_of_a_predecessor_that_is_kept_ready_come_back_if_they_are_deleted() -> None:
     better = manifest("better")
     better["spec"]["rollbackPolicy"]["keepWarm"] = "4h"

@@ -98,6 +98,10 @@ def _hopeful(world: World) -> None:
     _status(world, observedGeneration=generation, conditions=[ready])
 
 
+def _meddling(world: World) -> None:
+    world.store.patch(("ModelDeployment", *world.key), {"spec": {"paused": True}}, MANAGER)
+
+
 BROKEN: dict[str, tuple[Callable[[World], None], str]] = {
     "weight without a passed evaluation": (_unproven, "S1"),
     "weight without ready endpoints": (_unproven, "S3"),
@@ -106,6 +110,7 @@ BROKEN: dict[str, tuple[Callable[[World], None], str]] = {
     "an arm without weight listed": (_idle, "C4"),
     "the stable one scaled down": (_scaled, "S4"),
     "a stranger's object deleted": (_foreign, "S9"),
+    "a field of the user's": (_meddling, "S11"),
     "two steps up at once": (_hasty, "S6"),
     "a comparison with what was never promoted": (_unpromoted, "S6"),
     "a comparison above its weight": (_overweight, "S2"),

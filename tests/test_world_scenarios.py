@@ -179,6 +179,18 @@ async def test_without_metrics_a_canary_is_held_not_promoted() -> None:
     await world.run(scenarios.live("better"), 900.0, "metrics are back")
 
 
+async def test_without_metrics_for_longer_than_max_duration_it_is_withdrawn_and_comes_back() -> (
+    None
+):
+    script = (*scenarios.FIRST, scenarios.apply("better", scenarios.exposed("better")))
+    world = await World(script).play()
+    world.traffic.reachable = False
+    await world.rest(1900.0)
+    assert scenarios.withdrawn(world) and not world.status.get("rejected")
+    world.traffic.reachable = True
+    await world.run(scenarios.live("better"), 900.0, "metrics are back")
+
+
 async def test_an_object_made_again_remembers_what_was_promoted_and_what_was_rejected() -> None:
     again = (
         scenarios.apply("failing", lambda w: bool(w.status.get("rejected")), hold=60.0),

@@ -1,8 +1,8 @@
 """An independent watcher: at every commit of the operator the invariants must hold.
 
 S1 gate, S2 cap, S3 endpoints, S4 stable floor, S5 rejected, S6 one step at a time, S9 ownership,
-S12 monotone rollback, K1 Ready means what is declared; in podrules.py, what holds for pods. It
-reads the API server's own state, never the operator's.
+S11 declared fields, S12 monotone rollback, K1 Ready means what is declared; in podrules.py, what
+holds for pods. It reads the API server's own state, never the operator's.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class Monitor:
         if kind == "Deployment":
             self._floor(commit)
         if kind == "ModelDeployment" and commit.old and commit.new:
+            self._declared(commit.new["spec"], commit.old["spec"])
             self._taken_back(commit.new, commit.old.get("status", {}), commit.new.get("status", {}))
             self._answered(commit.new)
             self._status(commit.new, commit.old.get("status", {}), commit.new.get("status", {}))
@@ -85,8 +86,8 @@ class Monitor:
         status = mdep.get("status", {})
         stable = (status.get("stable") or {}).get("short")
         candidate = status.get("candidate") or {}
-        if new and sum(new.values()) != 100:
-            self._say(f"S2: weights add up to {sum(new.values())}: {new}")
+        if commit.new is not None and (total := _total(commit.new)) not in (None, 100):
+            self._say(f"S2: weights add up to {total}: {new}")
         if len([short for short in new if short != stable]) > 1:
             self._say(f"S2: more than one arm beside stable {stable} has weight: {new}")
         if 0 in new.values():
@@ -184,6 +185,12 @@ class Monitor:
             self._say(f"S6: step {was.get('step')} was followed by {now.get('step')}")
         self.raised_at = self.store.now()
 
+    def _declared(self, new: Object, old: Object) -> None:
+        """Of spec, the operator writes its own field alone."""
+        for part in sorted({*new, *old} - {"rollback"}):
+            if new.get(part) != old.get(part):
+                self._say(f"S11: spec.{part} is the user's, and was written")
+
     def _answered(self, mdep: Object) -> None:
         """Ready=True at the newest generation says that what is declared is what serves."""
         status = mdep["status"]
@@ -234,3 +241,9 @@ class Monitor:
         assert obj is not None
         label = obj["metadata"].get("labels", {}).get("merit.dev/name", "")
         return self.store.objects.get(("ModelDeployment", namespace, label))
+
+
+def _total(route: Object) -> int | None:
+    """What the weights of the first rule come to, as they are written; None if it has none."""
+    found = [b.get("weight", 1) for r in route["spec"]["rules"][:1] for b in r["backendRefs"]]
+    return sum(found) if found else None

@@ -69,11 +69,12 @@ class Hands:
         self._keep(made)
         self.memory.filing.add(self.key.name, made)
 
-    async def stand(self, obj: Object) -> None:
+    async def stand(self, obj: Object, *, strictly: bool = False) -> None:
         """The object stands as rendered: made if missing, applied if it differs.
 
         What somebody else edited is put right. When he edits it again and again, that is Foreign:
-        it is said, and put right once a minute at most.
+        it is said, and put right once a minute at most. `strictly`: only onto the very version that
+        was seen, even if but its status has changed since.
         """
         kind, name = obj["kind"], obj["metadata"]["name"]
         known = self.cache.get(kind, self.key.namespace, name)
@@ -96,7 +97,7 @@ class Hands:
             return
         if same and expected is None and await self._would_change_nothing(obj, known):
             return
-        made = await self._apply(obj, known)
+        made = await self._apply(obj, known, strictly=strictly)
         if not same or expected is None:
             return
         if shape(made) != expected and (others := setters(made)):
@@ -117,7 +118,9 @@ class Hands:
         self.memory.shapes[f"{obj['kind']}/{obj['metadata']['name']}"] = known["shape"]
         return True
 
-    async def _apply(self, obj: Object, known: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def _apply(
+        self, obj: Object, known: Mapping[str, Any], *, strictly: bool = False
+    ) -> Mapping[str, Any]:
         kind, name = obj["kind"], obj["metadata"]["name"]
         try:
             made = await self.cluster.apply(_fenced(obj, known), timeout=QUICK)
@@ -127,6 +130,9 @@ class Hands:
             if fresh is None or not owned_by(fresh, self.seen.uid):
                 self.cache.drop(kind, self.key.namespace, name)
                 raise
+            if strictly or shape(fresh) != (known.get("shape") or shape(known)):
+                self.cache.put(kind, fresh)
+                raise  # somebody, maybe a newer leader, has decided since: look at everything again
             made = await self.cluster.apply(_fenced(obj, fresh), timeout=QUICK)
         self._keep(made)
         return made
