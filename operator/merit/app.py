@@ -82,6 +82,7 @@ class Operator:
             cluster, namespace=options.namespace, name="merit", identity=options.identity
         )
         self._reconciler.may_decide = self._lease.may_decide
+        self._reconciler.wake = lambda key: self._queue.add(key, safety=True)
         if self._outbox is not None:
             self._outbox.wake = lambda place: self._queue.add(Key(*place))
         self._heart = Heart()

@@ -20,6 +20,7 @@ class Reconciles(Protocol):
     """What of the reconciler the process needs."""
 
     may_decide: Callable[[float], bool]
+    wake: Callable[[Key], None]
 
     async def reconcile(self, key: Key) -> float | None: ...
     def urgent(self, key: Key) -> bool: ...

@@ -22,6 +22,7 @@ class Tells:
     """Prints every key. A key named `stuck` never ends by itself."""
 
     may_decide: Callable[[float], bool]
+    wake: Callable[[Key], None]
 
     async def reconcile(self, key: Key) -> float | None:
         print(f"reconcile {key.namespace}/{key.name}", flush=True)

@@ -9,7 +9,7 @@ from merit.api.watched import Alarm
 from merit.cluster.cache import Key
 from merit.policy.times import stamp
 from merit.policy.watch.breaker import may_hold, outcome, trips, turns
-from merit.reconciler.breaker import LONGEST, Breaker
+from merit.reconciler.breaker import LONGEST, STALLED, Breaker
 
 NOW = 1_800_000_000.0
 
@@ -59,11 +59,53 @@ def test_nine_of_twelve_that_are_bad_act_when_the_others_have_been_counted() -> 
     assert all(breaker.vote(key, bad=True, now=NOW) == "act" for key in names[:9])
 
 
-def test_a_verdict_waits_two_seconds_for_the_others_and_not_for_ever() -> None:
+def test_a_look_in_which_nobody_else_is_judged_for_two_seconds_is_not_waited_for() -> None:
     breaker, names = Breaker(), keys(12)
     breaker.begin("models", names, NOW)
-    assert breaker.vote(names[0], bad=True, now=NOW + LONGEST - 0.1) == "wait"
+    assert breaker.vote(names[0], bad=True, now=NOW + 5) == "wait"
+    assert breaker.vote(names[0], bad=True, now=NOW + 5 + STALLED - 0.1) == "wait"
+    assert breaker.vote(names[0], bad=True, now=NOW + 5 + STALLED) == "act"
+
+
+def test_a_verdict_waits_as_long_as_others_are_judged_but_ten_seconds_at_most() -> None:
+    breaker, names = Breaker(), keys(150)
+    breaker.begin("models", names, NOW)
+    assert breaker.vote(names[0], bad=True, now=NOW) == "wait"
+    for i in range(1, 20):
+        assert breaker.vote(names[i], bad=False, now=NOW + i / 2) == "act"
+        assert breaker.vote(names[0], bad=True, now=NOW + i / 2) == "wait"
+    breaker.begin("models", names, NOW + LONGEST)  # and a look that comes meanwhile adds nothing
     assert breaker.vote(names[0], bad=True, now=NOW + LONGEST) == "act"
+
+
+def test_where_there_is_no_time_to_judge_all_the_judged_tell_of_the_others() -> None:
+    breaker, names = Breaker(), keys(1000)
+    breaker.begin("models", names, NOW)
+    assert {breaker.vote(key, bad=True, now=NOW + 1) for key in names[:60]} == {"wait"}
+    assert breaker.vote(names[0], bad=True, now=NOW + 1 + STALLED) == "hold"
+    assert breaker.incident(NOW + 4) == "60 of 60 models turned bad in one look"
+
+
+def test_a_bad_one_of_a_large_fleet_waits_for_a_part_of_it_only() -> None:
+    assert outcome(1, 900, 1000) == "wait"
+    assert outcome(1, 800, 1000) == "act"
+    assert outcome(30, 800, 1000) == "wait"
+    assert outcome(150, 100, 1000) == "wait"
+
+
+def test_who_waits_is_woken_by_the_verdict_that_tells_what_to_do() -> None:
+    for last in (True, False):
+        breaker, names = Breaker(), keys(12)
+        woken: list[Key] = []
+        breaker.wake = woken.append
+        breaker.begin("models", names, NOW)
+        for key in names[:9]:
+            assert breaker.vote(key, bad=True, now=NOW) == "wait"
+        assert not woken
+        breaker.vote(names[9], bad=last, now=NOW)
+        breaker.vote(names[10], bad=last, now=NOW)
+        breaker.vote(names[11], bad=last, now=NOW)
+        assert sorted(woken) == sorted(names[:9])
 
 
 def test_an_object_that_is_gone_is_not_waited_for() -> None:

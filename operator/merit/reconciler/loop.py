@@ -28,7 +28,7 @@ from merit.reconciler.witness import Witness
 log = logging.getLogger("merit.reconciler")
 AT_ONCE = 0.0
 SOON = 1.0
-WAIT = 0.1
+WAIT = 1.0  # seconds; whom the others' verdicts concern is woken before
 TRY_AGAIN = 55.0  # seconds until what was somebody else's, or was refused, is tried again
 
 
@@ -36,7 +36,7 @@ class Reconciler:
     """Brings one object after the other to where it should be.
 
     `now`: Unix seconds. `may_decide`: whether a write of so many seconds ends while this process
-    surely leads. Everything kept here may be lost at any time.
+    surely leads. `wake`: is told whom to look at now. Everything kept here may be lost at any time.
     """
 
     def __init__(
@@ -59,6 +59,8 @@ class Reconciler:
         self.breaker = Breaker()
         self._witness.incident = lambda: bool(self.breaker.incident(self._now()))
         self.may_decide: Callable[[float], bool] = lambda _seconds: True
+        self.wake: Callable[[Key], None] = lambda _key: None
+        self.breaker.wake = lambda key: self.wake(key)
 
     def urgent(self, key: Key) -> bool:
         """Whether this key belongs in the safety lane."""

@@ -14,19 +14,23 @@ from merit.policy.times import age
 LEAST = 10  # objects that turn bad in one look
 SHARE = 0.2  # of those that were judged in it
 HOLD = 600.0  # seconds at most
+SAMPLE = 200  # judged ones that tell of the others: who is judged first is chance
 REASON = "FleetIncident"
 
 Outcome = Literal["act", "wait", "hold"]
 
 
-def outcome(bad: int, pending: int, size: int) -> Outcome:
+def outcome(bad: int, pending: int, size: int, *, late: bool = False) -> Outcome:
     """What one more bad verdict leads to, with so many of `size` judged bad, so many not judged.
 
-    A look in which too few can turn bad any more, or enough have, is not waited for.
+    A look in which too few can turn bad any more, or enough have, is not waited for; nor is a large
+    one whose first part is far from an incident. `late`: those who are judged must do.
     """
-    if trips(bad, size):
+    judged = size - pending
+    if trips(bad, judged if late else size):
         return "hold"
-    return "wait" if trips(bad + pending, size) else "act"
+    few = judged >= SAMPLE and bad < SHARE / 2 * judged
+    return "wait" if trips(bad + pending, size) and not few and not late else "act"
 
 
 def trips(bad: int, size: int) -> bool:
