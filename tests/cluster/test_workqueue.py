@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from merit.cluster.cache import Key
 from merit.cluster.client import ApiError, Conflict
 from merit.cluster.workqueue import WorkQueue
@@ -250,3 +252,18 @@ async def test_depth_and_age_count_only_what_is_due() -> None:
     assert bench.queue.depth(safety=False) == 1
     assert bench.queue.oldest(safety=False) == 30.0
     assert bench.queue.oldest(safety=True) == 0.0
+
+
+@pytest.mark.parametrize("after", [n / 200 for n in range(1, 11)])
+async def test_what_becomes_due_while_the_queue_looks_is_not_forgotten(after: float) -> None:
+    passing = iter(range(10**6))  # a machine so slow that every look at the clock takes 10 ms
+    work = Work()
+    queue = WorkQueue(work, clock=lambda: next(passing) / 100)
+    task = asyncio.create_task(queue.run())
+    await settle()
+    queue.add(A, after=after)
+    async with asyncio.timeout(2.0):
+        while not work.calls:
+            await asyncio.sleep(0.01)
+    await queue.drain(1.0)
+    await task

@@ -123,9 +123,11 @@ class WorkQueue:
         """Start what is due and has a slot, and set the timer for the next due time."""
         if not self._open:
             return
-        while self._start_one(safety=True) or self._start_one(safety=False):
+        # One moment for both: what becomes due between them would be neither started nor awaited.
+        now = self._clock()
+        while self._start_one(now, safety=True) or self._start_one(now, safety=False):
             pass
-        self._set_timer()
+        self._set_timer(now)
 
     def depth(self, *, safety: bool) -> int:
         """Keys of a lane that are due and wait for a slot."""
@@ -141,14 +143,14 @@ class WorkQueue:
     def _push(self, key: Key, waiting: Waiting) -> None:
         heapq.heappush(self._heaps[waiting.safety], (waiting.due, next(self._order), key))
 
-    def _start_one(self, *, safety: bool) -> bool:
+    def _start_one(self, now: float, *, safety: bool) -> bool:
         if len(self._running) >= self._slots:
             return False
         busy_with_routine = sum(not urgent for _, urgent in self._running.values())
         if not safety and busy_with_routine >= self._routine:
             return False
         key = self._head(safety=safety)
-        if key is None or self._waiting[key].due > self._clock():
+        if key is None or self._waiting[key].due > now:
             return False
         heapq.heappop(self._heaps[safety])
         del self._waiting[key]
@@ -209,13 +211,12 @@ class WorkQueue:
             log.error("retry in %.1fs", delay, exc_info=error, extra=extra)
         return delay
 
-    def _set_timer(self) -> None:
+    def _set_timer(self, now: float) -> None:
         self._stop_timer()
         due = [self._waiting[key].due for lane in (True, False) if (key := self._head(safety=lane))]
-        ahead = [moment for moment in due if moment > self._clock()]
+        ahead = [moment for moment in due if moment > now]
         if ahead:  # what is due but has no slot is started when a slot gets free
-            delay = min(ahead) - self._clock()
-            self._timer = asyncio.get_running_loop().call_later(delay, self.wake)
+            self._timer = asyncio.get_running_loop().call_later(min(ahead) - now, self.wake)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
