@@ -15,7 +15,7 @@ from e2e.model import data, evaluate, versions
 
 ROWS, DEAR_ROWS = 2000, 40  # live payments that each version answers
 BAR_RECALL, BAR_ROC_AUC, BAR_SPREAD = 0.80, 0.85, 0.20  # those of examples/
-DEAR = 0.02  # seconds of CPU an answer: at 24 a second more than half of a core
+DEAR = 50  # times as much CPU as any other version, on whatever machine
 
 
 def main() -> int:
@@ -51,8 +51,7 @@ def main() -> int:
             if version != "inaccurate"
         ),
         "only slow is dear": all(
-            (cost > DEAR) if version == "slow" else cost < DEAR / 10
-            for version, cost in costs.items()
+            costs["slow"] > DEAR * cost for version, cost in costs.items() if version != "slow"
         ),
         "inaccurate misses them": not passes["inaccurate"],
         "better is better than good": all(
