@@ -7,6 +7,7 @@ import copy
 
 from merit.cluster.cache import Cache
 from merit.cluster.errors import Conflict
+from merit.policy.times import stamp
 from merit.reconciler.loop import Reconciler
 from tests.world import scenarios
 from tests.world.ailing import LOOP, LOST, ail, well
@@ -80,6 +81,17 @@ async def test_a_leader_with_an_older_view_raises_nothing_that_the_newer_one_too
             await old.reconcile(world.key)
     assert world.store.objects["HTTPRoute", *world.key] == before
     assert world.weights == {"good": 100} and not world.monitor.violations
+
+
+async def test_of_what_is_being_deleted_nothing_is_made_again() -> None:
+    world = await World(scenarios.FIRST).play()
+    going = {"metadata": {"deletionTimestamp": stamp(world.now)}}  # somebody's finalizer holds it
+    world.store.patch(("ModelDeployment", *world.key), going, "garbage-collector")
+    for ref in [r for r in world.store.objects if r[0] in ("Deployment", "HTTPRoute")]:
+        world.store.delete(ref, "garbage-collector")
+    writes = world.server.writes
+    await world.rest(120.0)
+    assert world.server.writes == writes
 
 
 def _intends(world: World) -> bool:

@@ -159,6 +159,18 @@ async def test_safety_work_goes_first() -> None:
     assert bench.work.calls == [A, B]
 
 
+async def test_a_key_that_is_urgent_needs_no_free_slot_of_the_routine() -> None:
+    bench = Bench(routine=1, safety=1, urgent=lambda key: key == A)
+    bench.work.gate.clear()
+    for key in (B, Key("ns", "c"), A):
+        bench.queue.add(key)
+    with running(bench):
+        await settle()
+        assert sorted(bench.work.calls) == [A, B]
+        bench.work.gate.set()
+        await settle()
+
+
 async def test_a_waiting_key_that_becomes_urgent_changes_lanes() -> None:
     bench = Bench(routine=1, safety=0)
     bench.queue.add(B)
@@ -199,6 +211,20 @@ async def test_safety_work_is_retried_within_five_seconds() -> None:
         for _ in range(8):
             await bench.passes(5)
     assert len(bench.work.calls) == 8
+
+
+async def test_safety_work_has_four_slots_more_than_routine_and_no_end_of_slots() -> None:
+    bench = Bench()
+    bench.work.gate.clear()
+    for number in range(20):
+        bench.queue.add(Key("ns", f"routine-{number}"))
+        bench.queue.add(Key("ns", f"safety-{number}"), safety=True)
+    with running(bench):
+        await settle()
+        assert len(bench.work.calls) == 9
+        bench.work.gate.set()
+        await settle()
+    assert len(bench.work.calls) == 40
 
 
 async def test_what_fails_does_not_run_hot_because_its_own_writes_make_events() -> None:

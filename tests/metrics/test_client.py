@@ -99,6 +99,7 @@ async def test_nobody_listening_is_lost_metrics():
     answer = await prometheus.instant("up")
     prometheus.close()
     assert answer.reason == "MetricsLost" and "unreachable" in answer.message
+    assert "127.0.0.1" not in answer.message  # it goes into the status of whoever asked
 
 
 def test_nan_and_infinity_are_no_samples_and_a_scalar_is_one_series():

@@ -53,6 +53,21 @@ async def test_a_hanging_source_delays_no_other_and_each_object_gets_its_own():
     assert isinstance(nowhere, NoSample) and nowhere.reason == "NoSource"
 
 
+async def test_who_has_traffic_to_be_judged_by_is_looked_at_in_the_fast_rhythm():
+    world = FakePrometheus()
+    world.serve(STABLE, ok=100)
+    world.scrape()
+    sources = Sources({"x": View(Fleet(world))}, default="x", fast=0.02, live=3600.0)
+    sources.exposed = lambda: {"x": frozenset({("ns", "fraud")})}
+    looks = []
+    running = asyncio.create_task(sources.run(looks.append))
+    async with asyncio.timeout(30.0):
+        while sum(look.names is not None for look in looks) < 3:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    assert sum(look.names is None for look in looks) <= 1
+
+
 async def test_an_exception_in_a_look_is_told_and_the_next_look_follows():
     class Broken:
         asked = 0
