@@ -9,7 +9,6 @@ import http.client
 import io
 import json
 import socket
-import ssl
 import threading
 import time
 import urllib.error
@@ -19,7 +18,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
-from urllib.parse import urlsplit
 
 from e2e.cluster.controlplane import ControlPlane
 from merit.cluster.kinds import collection
@@ -34,21 +32,16 @@ LABEL = "merit.dev/name"
 
 
 def soon() -> float:
-    """The actors' clock, so far ahead that pods are ready and Jobs have ended at once."""
+    """As late as what is made now has done what it is made for."""
     return time.time() + JOB_RUNS
 
 
 class Line(Api):
-    """An admin's requests over one connection that is kept; for one thread."""
+    """An admin's requests over one connection that outlives long waits; for one thread."""
 
     def __init__(self, plane: ControlPlane) -> None:
         super().__init__(plane)
-        where = urlsplit(plane.url)
-        context = ssl.create_default_context(cafile=str(plane.ca))
-        self._connection = http.client.HTTPSConnection(
-            str(where.hostname), where.port, context=context, timeout=30
-        )
-        self._bearer = f"Bearer {plane.token()}"
+        self._line.timeout = 60  # the machine may be busy
 
     def call(
         self,
@@ -57,15 +50,17 @@ class Line(Api):
         body: Any = None,
         kind: str = "application/json",
         accept: str = "application/json",
+        *,
+        patient: bool = True,
     ) -> Object:
-        """The reply. Raises urllib.error.HTTPError."""
+        """The reply. Raises urllib.error.HTTPError; 429 only where that is an answer."""
         for _ in range(100):
             try:
                 with self.asked(verb, path, body, kind, accept) as reply:
                     answer: Object = json.load(reply)
                     return answer
             except urllib.error.HTTPError as error:
-                if error.code != 429:  # a kind that is new needs a moment
+                if error.code != 429 or not patient:  # a kind that is new needs a moment
                     raise
                 time.sleep(0.1)
         raise TimeoutError(path)
@@ -74,15 +69,15 @@ class Line(Api):
         self, verb: str, path: str, body: Any, kind: str, accept: str
     ) -> http.client.HTTPResponse:
         """The reply, not read yet. Raises urllib.error.HTTPError."""
-        headers = {"Authorization": self._bearer, "Content-Type": kind, "Accept": accept}
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": kind, "Accept": accept}
         content = None if body is None else json.dumps(body)
         try:
-            self._connection.request(verb, path, content, headers)
-            reply = self._connection.getresponse()
+            self._line.request(verb, path, content, headers)
+            reply = self._line.getresponse()
         except ConnectionError:  # the server hangs up on a line that was idle for long
-            self._connection.close()
-            self._connection.request(verb, path, content, headers)
-            reply = self._connection.getresponse()
+            self._line.close()
+            self._line.request(verb, path, content, headers)
+            reply = self._line.getresponse()
         if reply.status >= 400:
             said = io.BytesIO(reply.read())
             raise urllib.error.HTTPError(path, reply.status, reply.reason, reply.headers, said)
@@ -92,19 +87,22 @@ class Line(Api):
         """Every object of the kind, and every event from then on; ends when `cut` is called."""
         path = f"{collection(VERSIONS[kind], kind, namespace)}?watch=true&timeoutSeconds=3600"
         with self.asked("GET", path, None, "application/json", "application/json") as reply:
-            assert self._connection.sock is not None
-            self._connection.sock.settimeout(None)
+            assert self._line.sock is not None
+            self._line.sock.settimeout(None)
             for line in reply:
                 yield json.loads(line)
 
     def cut(self) -> None:
         """End what another thread reads from it."""
-        if self._connection.sock is not None:
-            self._connection.sock.shutdown(socket.SHUT_RDWR)
+        if self._line.sock is not None:
+            self._line.sock.shutdown(socket.SHUT_RDWR)
 
-    def close(self) -> None:
-        """Hang up."""
-        self._connection.close()
+
+class Ahead(ApiStore):
+    """Its clock is ahead of all pods' and Jobs': they are ready, and have ended, at once."""
+
+    def _dated(self, obj: Object) -> Object:
+        return obj
 
 
 class Hands(Actors):
@@ -119,7 +117,7 @@ class _One:
     """One object's children, and the events that its actors have not seen yet."""
 
     actors: Hands
-    store: ApiStore
+    store: Ahead
     inbox: deque[tuple[str, Object, bool]]
 
     def work(self) -> None:
@@ -192,7 +190,7 @@ class Crowd:
         return zlib.crc32(name.encode()) % WORKERS
 
     def _one(self, name: str) -> _One:
-        store = ApiStore(self._lines[self._of(name)], self._namespace, soon)
+        store = Ahead(self._lines[self._of(name)], self._namespace, soon)
         return _One(Hands(store), store, deque())  # type: ignore[arg-type]
 
     def _work(self, number: int) -> None:

@@ -222,14 +222,14 @@ class Fleet:
             self._api.apply(obj, "kubectl")
             self.arms.append(Arm.of(obj, rps))
 
-    def begin(self, objects: int, limit: float = 120.0) -> float:
+    def begin(self, objects: int, limit: float = 300.0) -> float:
         """Until there are so many, all of them served by a version. Seconds that it took."""
         there, began = self.phases().total(), time.monotonic()
         self.declare(range(there, objects), "1", STABLE_RPS)
         self.wait(lambda: self._serving() == objects, f"{objects} Live", limit)
         return time.monotonic() - began
 
-    def expose(self, objects: int, limit: float = 120.0) -> float:
+    def expose(self, objects: int, limit: float = 300.0) -> float:
         """Until every fourth of so many is in its canary. Seconds that it took."""
         there, began = self._split(), time.monotonic()
         canaries = canaries_of(objects)
@@ -237,7 +237,7 @@ class Fleet:
         self.wait(lambda: self._split() == len(canaries), f"{len(canaries)} canaries", limit)
         return time.monotonic() - began
 
-    def settle(self, quiet: float, limit: float = 120.0) -> None:
+    def settle(self, quiet: float, limit: float = 300.0) -> None:
         """Until nothing is written for so many seconds but what is measured."""
         self.wait(lambda: set(self.watch(quiet).calls) <= {MEASURED}, "settled", limit)
 
@@ -248,7 +248,7 @@ class Fleet:
         column = [c["name"].upper() for c in table["columnDefinitions"]].index("PHASE")
         return Counter(str(row["cells"][column]) for row in table["rows"])
 
-    def wait(self, until: Callable[[], bool], what: str, limit: float = 120.0) -> float:
+    def wait(self, until: Callable[[], bool], what: str, limit: float = 300.0) -> float:
         """Until it is so. Returns the seconds that it took."""
         began = time.monotonic()
         while not until():
