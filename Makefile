@@ -68,6 +68,7 @@ RUNS ?= 1000
 bench: $(READY) ## The guarantee at length, beside other tools' rules, and what decisions and fleets cost (RUNS=1000: hours)
 	@PYTHONPATH=operator:. $(PY) -m bench.speed
 	@PYTHONPATH=operator:. $(PY) -m bench.fleet
+	@PYTHONPATH=operator:. $(PY) -m bench.incident
 	@PYTHONPATH=operator:. $(PY) -m bench.guarantee --runs $(RUNS) --jobs $$(nproc)
 	@PYTHONPATH=operator:. $(PY) -m bench.peers --runs $(RUNS)
 

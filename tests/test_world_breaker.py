@@ -155,3 +155,10 @@ async def test_what_proves_nothing_in_time_stays_where_only_a_person_takes_back(
     await world.rest(300.0)
     assert world.weights == {"good": 90, "better": 10}
     assert {stage["reason"] for stage in world.status["flow"]} >= {"Inconclusive"}
+
+
+async def test_who_waits_no_longer_is_looked_at_as_soon_as_the_process_can() -> None:
+    world, woken = World(()), []
+    world.reconciler.wake = woken.append
+    world.reconciler.breaker.wake(world.key)
+    assert woken == [world.key]
