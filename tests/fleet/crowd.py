@@ -74,7 +74,7 @@ class Line(Api):
         try:
             self._line.request(verb, path, content, headers)
             reply = self._line.getresponse()
-        except ConnectionError:  # the server hangs up on a line that was idle for long
+        except (OSError, http.client.HTTPException):  # the server hangs up on an idle line
             self._line.close()
             self._line.request(verb, path, content, headers)
             reply = self._line.getresponse()
