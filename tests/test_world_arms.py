@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.world import scenarios
+from tests.world import scenarios, watching
 from tests.world.manifests import manifest
 from tests.world.scenarios import USER, exposed, live, rolled_back
 from tests.world.world import Step, World
@@ -205,3 +205,14 @@ async def test_the_pods_of_a_predecessor_that_is_kept_ready_come_back_if_they_ar
     world.store.delete(ref, "kubectl")
     await world.rest(60.0)
     assert world.store.objects[ref]["status"]["readyReplicas"] == 2
+
+
+async def test_a_predecessor_that_is_promoted_again_leaves_no_more() -> None:
+    again = watching.edit(live("good"), "good", rollbackPolicy=watching.KEPT)
+    world = await World((*watching.WARM, again)).play()
+    await world.rest(60.0)
+    assert [arm["short"] for arm in world.status["leaving"]] == [short(world, "better")]
+    await world.rest(1800.0)
+    before = world.passes
+    await world.rest(600.0)
+    assert world.passes - before < 100, "it is looked at again and again"

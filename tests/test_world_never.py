@@ -7,6 +7,7 @@ import pytest
 from tests.test_world_breaker import Fleet
 from tests.world import never
 from tests.world.crashing import killed_anywhere
+from tests.world.evaluations import NO_IMAGE
 from tests.world.world import World
 
 
@@ -22,6 +23,26 @@ async def test_one_event_ends_as_it_should_and_breaks_no_invariant(name: str) ->
 async def test_killed_at_any_write_after_an_event_it_ends_the_same(name: str) -> None:
     async for _ in killed_anywhere(never.ALL[name], least=5):
         pass
+
+
+async def test_a_cold_predecessor_gets_nothing_before_it_is_ready_whatever_is_at_a_gate() -> None:
+    def evaluated(world: World) -> bool:
+        return (world.status.get("candidate") or {}).get("stage") == "Evaluation"
+
+    world = World((*never.COLD, never.declare("stuck", evaluated)))
+    world.actors.endings["stuck"] = (NO_IMAGE,)
+    await world.play()
+    cold = next(short for short, version in world.traffic.versions.items() if version == "good")
+
+    def ready(world: World) -> bool:
+        found = world.store.objects.get(("EndpointSlice", "risk", f"fraud-scorer-{cold}-slice"))
+        return found is not None and any(e["conditions"]["ready"] for e in found["endpoints"])
+
+    await world.rest(30.0)
+    assert not ready(world)
+    world.traffic.happens()
+    await world.run(lambda w: w.weights == {"good": 100}, 300.0, "it is taken back")
+    assert ready(world)
 
 
 @pytest.mark.parametrize("script", [never.CANARY, never.WARM], ids=["a candidate", "what is live"])

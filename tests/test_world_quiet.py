@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.world import scenarios
+from tests.world.evaluations import LOST
 from tests.world.world import World
 
 
@@ -29,3 +30,23 @@ async def test_an_operator_that_starts_again_writes_nothing_to_an_object_at_rest
     writes = again.server.writes
     await again.rest(300.0)
     assert again.server.writes == writes
+
+
+async def test_a_gate_that_gave_up_for_want_of_a_report_is_not_looked_for_in_every_pass() -> None:
+    def held(world: World) -> bool:
+        return bool((world.status.get("candidate") or {}).get("held"))
+
+    world = World((*scenarios.FIRST, scenarios.apply("lost", held)))
+    world.actors.endings["lost"] = (LOST,)
+    await world.play()
+    await world.rest(60.0)
+    calls = world.server.reads + world.server.writes
+    for _ in range(5):
+        await world.reconciler.reconcile(world.key)
+    assert world.server.reads + world.server.writes == calls
+
+
+async def test_nothing_is_remembered_of_an_object_that_is_gone() -> None:
+    world = await World(scenarios.DELETED).play()
+    await world.rest(60.0)
+    assert not world.reconciler._memories

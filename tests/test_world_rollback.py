@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from merit.api.hashing import identify
-from tests.world import scenarios
+from tests.test_world_arms import declare, scaled
+from tests.world import scenarios, watching
 from tests.world.manifests import manifest
 from tests.world.scenarios import annotate, exposed, live
 from tests.world.server import Faults
-from tests.world.world import World
+from tests.world.world import Step, World
 
 CANARY = (*scenarios.FIRST, scenarios.apply("failing", exposed("failing")))
 REF = ("ModelDeployment", "risk", "fraud-scorer")
@@ -155,3 +156,27 @@ async def test_abort_while_the_route_cannot_be_written_takes_the_second_path_too
     world.server.faults = Faults(deny=frozenset({"HTTPRoute"}))
     annotate(world, "abort", "now")
     await world.run(lambda w: leads_to(w, bad) == good, 10.0, "the second path")
+
+
+async def test_an_autoscaler_that_is_refused_holds_up_no_rollback_to_pods_that_are_ready() -> None:
+    def kept(version: str) -> Step:
+        obj = scaled(version)
+        obj["spec"]["rollbackPolicy"]["keepWarm"] = "30m"
+        return declare(obj, live(version))
+
+    world = await World((kept("good"), kept("better"))).play()
+    await world.rest(60.0)
+    world.server.faults = Faults(deny=frozenset({"HorizontalPodAutoscaler"}))
+    annotate(world, "rollback", "INC-1")
+    await world.run(lambda w: w.weights == {"good": 100}, 10.0, "it is taken back")
+    await world.rest(60.0)
+    assert world.weights == {"good": 100}
+
+
+async def test_a_rollback_by_hand_that_cannot_be_recorded_moves_traffic_all_the_same() -> None:
+    world = await World(watching.WARM).play()
+    world.server.faults = Faults(deny=frozenset({"ModelDeployment"}))
+    annotate(world, "rollback", "INC-1")
+    await world.run(lambda w: w.weights == {"good": 100}, 10.0, "traffic first")
+    world.server.faults = Faults()
+    await world.run(watching.taken_back("better", "good"), 60.0, "and then on record")

@@ -183,16 +183,21 @@ def promoted(status: Status, candidate: Candidate, keep_warm: float, now: float)
         replicas=candidate.replicas,
         bypassed=candidate.bypassed,
     )
-    update: dict[str, object] = {
-        "stable": revision,
-        "candidate": None,
-        "analysis": None,
-        "runs": max(status.runs, candidate.attempt),
-        "promoted": _promotions(status, revision, at),
-    }
-    if status.stable is not None and status.stable.short != candidate.short:
-        update["leaving"] = leaving_with(status, status.stable.short, now, keep_warm)
-    return status.model_copy(update=update)
+    old = status.stable
+    status = status.model_copy(
+        update={
+            "stable": revision,
+            "candidate": None,
+            "analysis": None,
+            "runs": max(status.runs, candidate.attempt),
+            "promoted": _promotions(status, revision, at),
+            "leaving": tuple(arm for arm in status.leaving if arm.short != revision.short),
+        }
+    )
+    if old is None or old.short == revision.short:
+        return status
+    leaving = leaving_with(status, old.short, now, keep_warm)
+    return status.model_copy(update={"leaving": leaving})
 
 
 def _promotions(status: Status, revision: Revision, at: str) -> tuple[Promotion, ...]:

@@ -158,7 +158,7 @@ class Gatherer:
         if job is not None:
             pods = self._cache.children(key.namespace, key.name, "Pod")
             run = job_facts(job, self._cache.get("Job", key.namespace, job), pods)
-            if run.finished and run.message is None:
+            if run.finished and run.message is None and not _held(seen):
                 # The Job's end may be seen before its pod's: its words are read afresh.
                 fresh = await self._cluster.list(
                     "v1",
@@ -167,7 +167,8 @@ class Gatherer:
                     labels=f"batch.kubernetes.io/job-name={job}",
                 )
                 run = job_facts(job, self._cache.get("Job", key.namespace, job), fresh)
-        record = await self._serving_record(key, seen) if run is not None and run.finished else {}
+        due = run is not None and run.finished and not _held(seen)
+        record = await self._serving_record(key, seen) if due else {}
         return self._measurements.of(key, replace(seen, job=run, serving_record=record))
 
     async def _serving_record(self, key: Key, seen: Observed) -> Mapping[str, str]:
@@ -200,6 +201,11 @@ class Gatherer:
             load_image=self._config.images.tools,
             counters=self._counters.get(name, ()),
         )
+
+
+def _held(seen: Observed) -> bool:
+    """A gate has given up: whatever else its last run left is not judged any more."""
+    return seen.status.candidate is not None and seen.status.candidate.held
 
 
 def _judged(

@@ -53,7 +53,7 @@ class Reconciler:
         self._config, self._fleet = config, fleet
         self._contest = Contest()
         self._gatherer = Gatherer(cluster, cache, fleet, config, self._contest)
-        self._memories: dict[str, Memory] = {}
+        self._memories: dict[Key, Memory] = {}
         self._urgent: set[Key] = set()
         self._witness = witness or Witness()
         self.breaker = Breaker()
@@ -114,12 +114,14 @@ class Reconciler:
         obj = self._cache.get(KIND, key.namespace, key.name)
         if obj is None:
             self._urgent.discard(key)
+            self._memories.pop(key, None)
             self.breaker.forget(key)
             self._witness.gone(key)
             return None
         uid = obj["metadata"]["uid"]
-        memory = self._memories.setdefault(uid, Memory())
-        now = self._now()
+        memory, now = self._memories.get(key), self._now()
+        if memory is None or memory.uid != uid:
+            memory = self._memories[key] = Memory(uid)
         if memory.conflict and now - memory.conflict[2] > TRY_AGAIN:
             memory.conflict = None
         if memory.refused and now - memory.refused[2] > TRY_AGAIN:
@@ -166,8 +168,8 @@ class Reconciler:
         if not decision.decisive_status:
             memory.still_denied(a.short for a in decision.actions if isinstance(a, EnsureArm))
         for action in decision.actions:
-            if memory.denied and isinstance(action, SetTraffic) and action.check_ready:
-                break  # no share rises on what does not stand; what falls, and the pin, go on
+            if memory.denied and isinstance(action, SetTraffic) and _raises(action):
+                break  # no share rises on what does not stand; what goes back, and the pin, go on
             try:
                 await execute(hands, action)
             except NotReady as waiting:
@@ -246,9 +248,14 @@ class Reconciler:
         fresh = await self._cluster.get(API_VERSION, KIND, key.namespace, key.name)
         if fresh is None:
             self._cache.drop(KIND, key.namespace, key.name, uid)
-            self._memories.pop(uid, None)
+            self._memories.pop(key, None)
         else:
             self._cache.put(KIND, fresh)
+
+
+def _raises(action: SetTraffic) -> bool:
+    """Whether anything rises but what serves, which only has to be ready."""
+    return bool(set(action.check_ready) - {action.serves})
 
 
 def told(status: Status) -> Status:

@@ -30,9 +30,11 @@ FIGHT = 600.0
 
 @dataclass(slots=True)
 class Memory:
-    """Of one object. `refused`: generation, why its children cannot be made, Unix seconds.
-    `denied`: by revision, why its Deployment or Service was not taken. `conflict`: generation,
-    words, Unix seconds. `watch`: the score of the watch, newer than the one in status.
+    """Of one object, which `uid` tells from others of its name.
+
+    `refused`: generation, why its children cannot be made, Unix seconds. `denied`: by revision, why
+    what it is made of was not taken. `conflict`: generation, words, Unix seconds. `watch`: the
+    score of the watch, newer than the one in status.
     `shapes`: of what was applied and is not in status yet; None for a child that was removed.
     `corrected`: when each child was put right, `announced`: since when a gateway has been told of
     each revision, both in Unix seconds. `replicas`: how many pods each revision had lately.
@@ -41,6 +43,7 @@ class Memory:
     `training`: why no training could be started: reason, words, Unix seconds.
     """
 
+    uid: str = ""
     loaded: bool = False
     ledger: Object | None = None
     ledger_hash: str = ""

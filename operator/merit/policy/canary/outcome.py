@@ -7,7 +7,7 @@ from dataclasses import replace
 from merit.api.status import Revision, Status
 from merit.policy.canary.case import Case
 from merit.policy.decision import Decision, Note, SetTraffic
-from merit.policy.observed import Observed
+from merit.policy.observed import Arm, Observed
 from merit.policy.remember import decided, promoted, reject, reject_live, told
 from merit.policy.times import stamp
 from merit.policy.verdict import Verdict
@@ -29,23 +29,17 @@ def withdraw(case: Case, verdict: Verdict, now: float) -> Decision:
         decided(status, what, verdict.message, now),
         notes=(Note("Withdrawn", f"{what}: {verdict.message}", warning=True),),
         decisive_status=True,
-        fallback=stable_only(case),
+        fallback=all_to(case.status.stable),
         urgent=True,
     )
 
 
-def stable_only(case: Case) -> SetTraffic | None:
-    """All traffic to the stable revision: what a rollback does even if it cannot be recorded."""
-    return all_to_stable(case.seen)
-
-
-def all_to_stable(seen: Observed) -> SetTraffic | None:
-    """The same, of a view whose candidate may stand anywhere."""
-    stable = seen.status.stable
-    if stable is None:
+def all_to(back: Revision | None) -> SetTraffic | None:
+    """All traffic to that revision: what a rollback does even if it cannot be recorded."""
+    if back is None:
         return None
-    key = f"{stable.short}-{stable.policy}"
-    return SetTraffic(weights={stable.short: 100}, key=key, serves=stable.short)
+    key = f"{back.short}-{back.policy}"
+    return SetTraffic(weights={back.short: 100}, key=key, serves=back.short)
 
 
 def roll_back(case: Case, verdict: Verdict, now: float) -> Decision:
@@ -58,7 +52,7 @@ def roll_back(case: Case, verdict: Verdict, now: float) -> Decision:
         decided(status, f"{old.short} {old.weight}% -> 0%, rejected", verdict.message, now),
         notes=(Note("RolledBack", why, warning=True),),
         decisive_status=True,
-        fallback=stable_only(case),
+        fallback=all_to(case.status.stable),
         urgent=True,
     )
 
@@ -77,10 +71,12 @@ def returned(
         status = told(status, "Live", verdict, now)
     status = reject_live(status, accepted.identity, back, verdict, now)
     why = f"version {old.version} gives way to {back.version}: {verdict.message}"
+    ready = seen.arms.get(back.short, Arm(back.short)).ready > 0
     return Decision(
         decided(status, f"{old.short} rejected, {back.short} serves again", verdict.message, now),
         notes=(Note("RolledBack", why, warning=True),),
         decisive_status=True,
+        fallback=all_to(back) if ready else None,
         urgent=True,
     )
 

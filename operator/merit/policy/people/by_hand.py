@@ -10,7 +10,7 @@ from merit.policy.accept import new_candidate
 from merit.policy.canary.capacity import pods_needed
 from merit.policy.canary.case import analysis_of, case_of
 from merit.policy.canary.inconclusive import started_again
-from merit.policy.canary.outcome import all_to_stable, promote, returned
+from merit.policy.canary.outcome import all_to, promote, returned
 from merit.policy.canary.raising import next_approval
 from merit.policy.canary.rollout import enter_step
 from merit.policy.decision import Accept, Decision, Note
@@ -44,7 +44,7 @@ def abort(seen: Observed, now: float) -> Decision | None:
         decided(status, f"{candidate.short}{moved}, aborted", verdict.message, now),
         notes=(Note("Aborted", f"version {candidate.version}: {verdict.message}", warning=True),),
         decisive_status=True,
-        fallback=all_to_stable(seen),
+        fallback=all_to(seen.status.stable),
         urgent=True,
     )
 

@@ -31,12 +31,12 @@ from merit.policy.times import seconds
 def converge(seen: Observed, status: Status, now: float) -> tuple[Action, ...]:
     """The actions of one pass, at most one of them decisive: traffic before pin before tidying.
 
-    Traffic that only falls comes before everything: nothing may hold up a rollback.
+    Traffic that goes back comes before everything: nothing may hold up a rollback.
     """
     arms, traffic = _arms(seen, status, now), _traffic(seen, status, now)
     if seen.traffic_refused and traffic is not None:
         return (*_diverts(seen, status), *_gone_at_once(seen, status, now), traffic, *arms)
-    if isinstance(traffic, SetTraffic) and not traffic.check_ready:
+    if isinstance(traffic, SetTraffic) and _goes_first(seen, traffic):
         return (traffic, *_gone_at_once(seen, status, now), *arms)
     if traffic is not None:
         return (*arms, traffic)
@@ -47,6 +47,13 @@ def converge(seen: Observed, status: Status, now: float) -> tuple[Action, ...]:
     if not seen.ledger_in_sync and not seen.conflict:
         actions.append(WriteLedger(ledger_content(status)))
     return tuple(actions)
+
+
+def _goes_first(seen: Observed, traffic: SetTraffic) -> bool:
+    """Nothing rises, or only what serves from now on and is up: what it lacks besides can wait."""
+    arm = seen.arms.get(traffic.serves, Arm(short=traffic.serves))
+    up = arm.in_sync and arm.ready > 0
+    return not traffic.check_ready or (traffic.check_ready == (traffic.serves,) and up)
 
 
 def wanted_weights(status: Status) -> dict[str, int]:
@@ -107,8 +114,8 @@ def _traffic(seen: Observed, status: Status, now: float) -> SetTraffic | RemoveR
     raised = tuple(s for s, w in weights.items() if w > shares.get(s, 0) and s != stable.short)
     if raised and any(_is_reached(seen, short, weights) for short in seen.arms):
         return None  # by pod count, pods that wait elsewhere would be reached along with it
-    if status.candidate is None and stable.short not in shares:
-        raised = (stable.short,)
+    if stable.short not in shares:  # what serves till now goes on, until this one can
+        raised = (*raised, stable.short)
     return SetTraffic(
         weights=weights,
         key=f"{stable.short}-{stable.policy}",

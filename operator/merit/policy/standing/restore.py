@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from merit.api.status import Promotion, Revision, Status
+from merit.api.status import Promotion, Status
 from merit.policy.decision import Decision, Note
 from merit.policy.observed import Observed
-from merit.policy.remember import decided, predecessor
+from merit.policy.remember import decided, predecessor, serving
 from merit.policy.standing.converge import worth_keeping
 from merit.policy.times import stamp
 
@@ -51,19 +51,11 @@ def _from_route(seen: Observed, now: float) -> Status | None:
     accepted = next((a for a in seen.accepted.values() if a.identity.short == short), None)
     if accepted is None:
         return None
-    identity, at = accepted.identity, stamp(now)
-    stable = Revision(
-        revision=identity.revision,
-        short=short,
-        policy=identity.policy,
-        version=accepted.spec.model.version,
-        promoted_at=at,
-    )
     entry = Promotion(
-        revision=identity.revision,
+        revision=accepted.identity.revision,
         short=short,
-        policy=identity.policy,
-        version=stable.version,
-        at=at,
+        policy=accepted.identity.policy,
+        version=accepted.spec.model.version,
+        at=stamp(now),
     )
-    return Status(stable=stable, promoted=(entry,))
+    return Status(stable=serving(entry), promoted=(entry,))

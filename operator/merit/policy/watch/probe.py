@@ -15,8 +15,8 @@ from merit.api.watched import Verifying
 from merit.evidence.analysis import Analysis, Terms
 from merit.evidence.counts import Sample
 from merit.policy.canary.capacity import HEADROOM
-from merit.policy.canary.outcome import returned
-from merit.policy.decision import Decision, Note, SetTraffic
+from merit.policy.canary.outcome import all_to, returned
+from merit.policy.decision import Decision, Note
 from merit.policy.observed import Arm, Observed
 from merit.policy.remember import decided, leaving_with, predecessor, told
 from merit.policy.signals import bars
@@ -199,10 +199,7 @@ def take_back(
     """What serves is to blame: its predecessor serves again, and the next rollback waits."""
     until = stamp(now + live.known.cooldown)
     status = status.model_copy(update={"cooldown_until": until})
-    decision = returned(seen, status, before, verdict, now)
-    ready = seen.arms.get(before.short, Arm(short=before.short)).ready > 0
-    fallback = _all_to(before.short, before.policy) if ready else None
-    return replace(decision, fallback=fallback)
+    return returned(seen, status, before, verdict, now)
 
 
 def _inconclusive(seen: Observed, live: Live, reason: str, why: str, now: float) -> Decision:
@@ -232,7 +229,7 @@ def _end(
         decided(status, what, why, now),
         notes=(Note(reason, f"version {stable.version if stable else ''}: {why}", warning=True),),
         decisive_status=True,
-        fallback=_all_to(stable.short, stable.policy) if stable else None,
+        fallback=all_to(stable),
         urgent=True,
     )
 
@@ -240,7 +237,3 @@ def _end(
 def _told(status: Status, verdict: Verdict, now: float) -> Status:
     """The flow's last stage; a newer candidate's flow is not what this is about."""
     return status if status.candidate is not None else told(status, "Live", verdict, now)
-
-
-def _all_to(short: str, policy: str) -> SetTraffic:
-    return SetTraffic(weights={short: 100}, key=f"{short}-{policy}", serves=short)
