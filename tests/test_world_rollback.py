@@ -180,3 +180,13 @@ async def test_a_rollback_by_hand_that_cannot_be_recorded_moves_traffic_all_the_
     await world.run(lambda w: w.weights == {"good": 100}, 10.0, "traffic first")
     world.server.faults = Faults()
     await world.run(watching.taken_back("better", "good"), 60.0, "and then on record")
+
+
+async def test_traffic_goes_back_before_an_event_tells_of_it() -> None:
+    world = await World(scenarios.ON_ITS_WAY).play()
+    before = len(world.server.log)
+    annotate(world, "abort", "INC-2")
+    await world.run(lambda w: "Aborted" in w.notes, 30.0, "an Event tells of it")
+    kinds = [kind for _, (kind, _, _) in world.server.log[before:]]
+    assert kinds.index("HTTPRoute") < kinds.index("Event")
+    assert world.weights == {"good": 100}

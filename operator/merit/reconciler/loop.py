@@ -203,8 +203,11 @@ class Reconciler:
             again = SOON  # no event comes of what is put into the cache at once
         await self._write_status(key, seen, decision, hands)
         self._witness.wrote(seen.status, decision.status, (n.reason for n in decision.notes))
-        for note in decision.notes:
-            await self._recorder.note(obj, note, now)
+        memory.untold += decision.notes
+        if decision.urgent and decision.decisive_status and failed is None:
+            return AT_ONCE  # traffic moves first: an Event that takes its time holds up nothing
+        while memory.untold:
+            await self._recorder.note(obj, memory.untold.pop(0), now)
         if failed is not None:
             raise failed
         if decision.decisive_status:

@@ -16,6 +16,7 @@ from merit.api.status import Status
 from merit.api.validation import Invalid, parse_spec
 from merit.cluster.cache import Key
 from merit.cluster.client import Cluster
+from merit.policy.decision import Note
 from merit.policy.observed import Accepted, Ledger
 from merit.reconciler.facts import owned_by
 from merit.reconciler.filing import Filing
@@ -40,7 +41,8 @@ class Memory:
     each revision, both in Unix seconds. `replicas`: how many pods each revision had lately.
     `pinned`: content and policy of the pin that was written last; `pin_losses`: when it had to be
     written again. `traffic_refused`: why weights could not be set.
-    `training`: why no training could be started: reason, words, Unix seconds.
+    `training`: why no training could be started: reason, words, Unix seconds. `untold`: Events of
+    what was decided, in their order.
     """
 
     uid: str = ""
@@ -60,6 +62,7 @@ class Memory:
     traffic_refused: str = ""
     announced: dict[str, float] = field(default_factory=dict)
     training: tuple[str, str, float] | None = None
+    untold: list[Note] = field(default_factory=list)
     _records: dict[str, Accepted] = field(default_factory=dict)  # by name of ControllerRevision
 
     async def load(self, cluster: Cluster, key: Key, uid: str) -> None:
