@@ -1,8 +1,9 @@
 """An independent watcher: at every commit of the operator the invariants must hold.
 
 S1 gate, S2 cap, S3 endpoints, S4 stable floor, S5 rejected, S6 one step at a time, S9 ownership,
-S11 declared fields, S12 monotone rollback, K1 Ready means what is declared; in podrules.py, what
-holds for pods. It reads the API server's own state, never the operator's.
+S11 declared fields, S12 monotone rollback, K1 Ready means what is declared, K2 a reason can be
+looked up; in podrules.py, what holds for pods. It reads the API server's own state, never the
+operator's.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from merit.api.hashing import identify
+from merit.api.reasons import REASONS
 from merit.traffic.gateway_api import announced_in
 from tests.world.merge import Object
 from tests.world.podrules import PodRules
@@ -46,6 +48,7 @@ class Monitor:
         PodRules(self.store, self._say).see(commit)
         if commit.manager != MANAGER:
             return
+        self._words(commit)
         self._ownership(commit)
         if kind == "ConfigMap" and (commit.new or {}).get("data", {}).get("verdict") == "Bypassed":
             self._skipped(commit)
@@ -61,6 +64,17 @@ class Monitor:
 
     def _say(self, sentence: str) -> None:
         self.violations.append(f"t={self.store.now():.0f} {sentence}")
+
+    def _words(self, commit: Commit) -> None:
+        """Every reason that is told stands in the table that people look it up in."""
+        told, status = commit.new or {}, (commit.new or {}).get("status", {})
+        words = {told.get("reason")} if commit.ref[0] == "Event" else set()
+        if commit.ref[0] == "ModelDeployment":
+            parts = ("conditions", "flow", "rejected")
+            words = {entry.get("reason") for part in parts for entry in status.get(part, ())}
+            words |= {(status.get("alarm") or {}).get("held")}
+        for word in words - REASONS.keys() - {None, ""}:
+            self._say(f"K2: {word} is a reason that is in no table")
 
     def _ownership(self, commit: Commit) -> None:
         kind, namespace, name = commit.ref

@@ -31,6 +31,8 @@ _TABLE = (
      "declare that version again, and its record is written anew"),
     ("OwnershipConflict", "a name, the route or spec.rollback belongs to somebody else",
      "rename, or take spec.rollback out of Git"),
+    ("NotYet", "this has not come to pass yet", ""),
+    ("Progressing", "nothing serves yet, and traffic is about to be set", ""),
     ("Superseded", "newer content is declared", ""),
     ("Paused", "spec.paused holds every step forward; safety still acts",
      "set spec.paused to false"),
@@ -112,7 +114,7 @@ _TABLE = (
      "set resources.requests"),
     # rollout
     ("Canary", "the candidate is earning traffic", ""),
-    ("FirstDeployment", "nothing serves yet, so there is nothing to compare with", ""),
+    ("WeightRaised", "the candidate has earned a larger share", ""),
     ("Sampling", "evidence is being gathered", ""),
     ("NeedsMoreRequests", "there are too few requests for a verdict", "wait, or send more traffic"),
     ("Dwell", "the step has not lasted long enough", ""),
@@ -126,14 +128,12 @@ _TABLE = (
      "move the bound, or set the gateway's buckets"),
     ("NoTraffic", "no requests arrive", "send traffic, or check the route"),
     ("Holdback", "the old revision keeps a part for comparison", ""),
-    ("Proven", "the evidence is enough for the next step", ""),
     ("Promoted", "the candidate has become the stable revision", ""),
     ("Inconclusive", "maxDuration has passed without proof",
      "send more traffic, or change onInconclusive"),
     ("Measuring", "the dispersion of the stable revision's pods is being read", ""),
     ("Withdrawn", "the candidate has no traffic and is not rejected",
      "declare it anew, or change the spec"),
-    ("Deleting", "the object is being deleted", ""),
     # metrics
     ("Fresh", "every series that is needed is there and current", ""),
     ("MetricsLost", "Prometheus does not answer", "check the metrics source"),
@@ -178,6 +178,8 @@ _TABLE = (
     ("Vetoed", "cost, a threshold or drift forbids a step up", "look at the named signal"),
     ("DeadOnArrival", "nearly every request fails", "read the server's log"),
     ("PodsDown", "no pod can serve", "look at the pods"),
+    ("PodsGone", "no pod of the candidate is ready, and the model is not to blame",
+     "look at its pods and nodes; it starts again by itself"),
     ("CrashLoop", "the server ends again and again", "read its previous log"),
     ("NeverReady", "no pod became ready in time", "look at the readiness probe"),
     # platform
@@ -186,7 +188,6 @@ _TABLE = (
     ("QuotaExceeded", "the namespace's quota is used up", "raise the quota"),
     ("Denied", "the API server does not take what the revision is made of",
      "read its sentence: a policy or webhook of the cluster, or a right that is missing"),
-    ("Quota", "the namespace's quota is used up", "raise the quota"),
     ("RouteAccepted", "the gateway took the route", ""),
     ("RouteNotAccepted", "the gateway refused the route", "read the HTTPRoute's status"),
     ("ByPodCount", "shares are made by the number of pods, so weights are approximate", ""),
@@ -194,6 +195,7 @@ _TABLE = (
      ""),
     ("StepTooSmall", "by pod count no step is as large as the share of one pod",
      "raise constraints.scale.replicas.min, or add a larger step"),
+    ("NoRoute", "there is no route yet", ""),
     ("RoutePending", "the gateway has not answered yet", ""),
     # live
     ("Live", "the declared revision serves all traffic", ""),
@@ -230,13 +232,10 @@ _TABLE = (
      "many models turned bad in the same moment: the metrics or the platform, not the models",
      "look at Prometheus and at what all of them depend on"),
     ("Earning", "trust is being earned", ""),
-    ("Earned", "trust was earned", ""),
     ("RollingBack", "traffic goes back to the revision that was good", ""),
     ("RolledBack", "the declared revision was bad; an earlier one serves",
      "declare a better version"),
     ("RollbackBlocked", "a rollback could not move traffic", "look at the gateway"),
-    ("Rejected", "this content was rejected by the same policy before",
-     "declare new content or new bars"),
 )
 # fmt: on
 

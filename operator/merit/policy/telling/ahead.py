@@ -13,7 +13,9 @@ from merit.policy.observed import Observed
 from merit.policy.times import seconds, stamp
 
 LACKING = frozenset({"NoPrice", "NoRequests", "NoLoadGenerator"})  # until somebody adds it
-_PODS = frozenset({"WaitingForPods", "StableFailing", "Unschedulable", "ImagePull"})
+_PODS = frozenset(
+    {"WaitingForPods", "StableFailing", "Unschedulable", "ImagePull", "QuotaExceeded", "Denied"}
+)
 _POLICIES = {
     "Evaluation": "another spec.evaluation",
     "Feasibility": "other spec.constraints, another spec.feasibility",
@@ -67,7 +69,7 @@ def _at_gate(seen: Observed, candidate: Candidate, flow: FlowStage | None) -> Ne
         return NextStep(what=f"nothing by itself: {by_hand(seen.name, flow)}")
     if reason in LACKING:
         return NextStep(what=f"go on once the cause is gone: {REASONS[reason].remedy}")
-    if candidate.stage == "Feasibility" and (reason in _PODS or reason.startswith("Quota")):
+    if candidate.stage == "Feasibility" and reason in _PODS:
         return NextStep(what="put it under load once its pods are ready")
     if candidate.failures and verdict == "NoData":
         due = seconds(candidate.since) + RERUNS[min(candidate.failures, len(RERUNS)) - 1]

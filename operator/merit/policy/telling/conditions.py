@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from merit.api.quantity import format_duration
 from merit.api.spec import Spec
-from merit.api.status import Condition, Rejection, Status
+from merit.api.status import Candidate, Condition, Rejection, Status
 from merit.api.validation import Invalid
 from merit.evidence.counts import NoSample
 from merit.policy.canary.case import shares_told
@@ -218,16 +218,24 @@ def progress(status: Status) -> tuple[str, str, str]:
     stage = "Rollout" if candidate.stage in ("Holdback", "Withdrawn") else candidate.stage
     entry = next((s for s in status.flow if s.stage == stage), None)
     if entry is None:
-        return "going", candidate.stage, f"{candidate.stage} begins"
+        return "going", _under_way(candidate), f"{candidate.stage} begins"
     if candidate.stage == "Withdrawn":
         return "going", "Withdrawn", entry.message
     if candidate.held or (stage == "Feasibility" and entry.reason in LACKING):
         return "held", entry.reason, entry.message
     if entry.reason in ("QuotaExceeded", "Denied", "NeverReady") and not candidate.weight:
         return "held", entry.reason, entry.message
-    name = "Canary" if candidate.stage == "Rollout" and candidate.weight else candidate.stage
     speaks = entry.verdict != "Undecided" or entry.reason == "AwaitingApproval"
-    return "going", entry.reason if speaks else name, entry.message
+    return "going", entry.reason if speaks else _under_way(candidate), entry.message
+
+
+def _under_way(candidate: Candidate) -> str:
+    """The reason of a stage that goes on as it should."""
+    if candidate.stage == "Rollout":
+        return "Canary" if candidate.weight else "Starting"
+    return {"Evaluation": "EvaluationRunning", "Feasibility": "FeasibilityRunning"}.get(
+        candidate.stage, candidate.stage
+    )
 
 
 def _gate(status: Status, type_: str, stage: str) -> Condition:
@@ -244,7 +252,7 @@ def _traffic(seen: Observed) -> Condition:
     if not seen.route.exists:
         return _c("TrafficShifted", "Unknown", "NoRoute", "no route yet")
     if seen.route.accepted is None:
-        return _c("TrafficShifted", "Unknown", "Pending", "the gateway has not answered yet")
+        return _c("TrafficShifted", "Unknown", "RoutePending", "the gateway has not answered yet")
     if by_pods(seen):
         return _c("TrafficShifted", "True", "ByPodCount", shares_told(seen))
     if seen.route.accepted:
@@ -262,7 +270,7 @@ def _metrics(seen: Observed, status: Status) -> Condition:
             return old  # its words may carry an age; an object at rest is not written for that
         return _c("MetricsAvailable", "False", seen.live.reason, seen.live.message)
     if seen.sample is None and seen.live is None:
-        word, reason = (old.status, old.reason) if old else ("Unknown", "NotAsked")
+        word, reason = (old.status, old.reason) if old else ("Unknown", "Unobserved")
         said = old.message.partition(WARNING)[0] if old else "nothing needed them yet"
         return _c("MetricsAvailable", word, reason, said + _warned(seen))
     said = f"{seen.tuning.source}: {_dispersion(seen, status)}"
