@@ -136,6 +136,19 @@ def test_silence_of_callers_holds_for_ever_and_lost_metrics_withdraw(reason, sta
     assert after is not None and (after.weight == 10) is stays
 
 
+def test_metrics_that_are_lost_after_a_long_silence_have_only_just_been_lost():
+    seen = watched(canary=True)
+    candidate = seen.status.candidate
+    assert candidate is not None
+    seen = replace(seen, route=replace(seen.route, weights={candidate.short: 10}))
+    for reason, at in (("NoTraffic", NOW - 7200), ("MetricsLost", NOW - 5), ("MetricsLost", NOW)):
+        decision = decide(replace(seen, sample=NoSample(reason, "nothing")), at)
+        seen = replace(seen, status=decision.status)
+    assert seen.status.candidate is not None and seen.status.candidate.weight == 10
+    decision = decide(replace(seen, sample=NoSample("MetricsLost", "nothing")), NOW + 7200)
+    assert decision.status.candidate is not None and decision.status.candidate.weight == 0
+
+
 def test_replicas_are_a_mean_over_half_an_hour_and_forget_what_is_older():
     log = ReplicaLog()
     log.note({"a": 2}, 0.0)

@@ -35,8 +35,9 @@ def told(seen: Observed, **status: object) -> dict[str, dict[str, str]]:
         ((condition("Bypassed", "True", "Bypassed"),), "MeritBypassed", "warning"),
         ((condition("Stalled", "True", "OwnershipConflict"),), "MeritOwnershipConflict", "warning"),
         ((condition("MetricsAvailable", "False", "NoSeries"),), "MeritMetricsLost", "warning"),
+        ((condition("MetricsAvailable", "Unknown", "NoTraffic"),), "MeritMetricsLost", "warning"),
     ],
-    ids=["a bypass", "a conflict", "no metrics"],
+    ids=["a bypass", "a conflict", "no metrics", "no requests"],
 )
 def test_a_condition_that_people_must_know_of_is_an_alarm(
     conditions: tuple[Condition, ...], name: str, severity: str

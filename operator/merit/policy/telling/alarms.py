@@ -168,7 +168,7 @@ def _breach(
 
 def _metrics_lost(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
     there = status.condition("MetricsAvailable")
-    if there is None or there.status != "False":
+    if there is None or (there.status != "False" and there.reason != "NoTraffic"):
         return
     if age(there.last_transition_time, now) > LOST_AFTER:
         # The exact reason may change from look to look: it is no label.

@@ -263,7 +263,9 @@ def _traffic(seen: Observed) -> Condition:
 def _metrics(seen: Observed, status: Status) -> Condition:
     old = status.condition("MetricsAvailable")
     if isinstance(seen.sample, NoSample):
-        return _c("MetricsAvailable", "False", seen.sample.reason, seen.sample.message)
+        # Silence of callers is no loss: one that follows is counted from its own beginning.
+        word = "Unknown" if seen.sample.reason == "NoTraffic" else "False"
+        return _c("MetricsAvailable", word, seen.sample.reason, seen.sample.message)
     quiet = isinstance(seen.live, NoSample) and seen.live.reason == "NoTraffic"
     if seen.sample is None and isinstance(seen.live, NoSample) and not quiet:
         if old is not None and (old.status, old.reason) == ("False", seen.live.reason):
