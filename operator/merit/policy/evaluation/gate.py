@@ -16,14 +16,21 @@ from merit.policy.evaluation.report import Report, parse_report
 from merit.policy.evaluation.strict import LIMIT, plain
 from merit.policy.gates.passed import passed, passed_before
 from merit.policy.gates.run import Run, run_at
-from merit.policy.gates.runs import RERUNS, Outcome, again, follows, outcome, told_findings
+from merit.policy.gates.runs import (
+    PULL_PATIENCE,
+    Outcome,
+    again,
+    backs_off,
+    follows,
+    outcome,
+    told_findings,
+)
 from merit.policy.observed import JobRun, Observed, Tuning
 from merit.policy.remember import decided, reject, told
 from merit.policy.times import age, seconds, stamp
 from merit.policy.verdict import Verdict
 from merit.policy.watch.baselines import with_references
 
-PULL_PATIENCE = 300.0  # seconds until a run whose image cannot be pulled counts as failed
 BRIEF = 400  # characters of a verdict in the ledger and in the list of decisions
 
 
@@ -93,12 +100,9 @@ def _serving(seen: Observed) -> Serving | None:
 
 
 def _start(seen: Observed, run: Run, now: float) -> Decision:
-    candidate = run.candidate
-    flow = next((s for s in seen.status.flow if s.stage == "Evaluation"), None)
-    if candidate.failures and flow is not None and flow.verdict == "NoData":
-        back_off = RERUNS[min(candidate.failures, len(RERUNS)) - 1]
-        if (left := back_off - age(candidate.since, now)) > 0:
-            return Decision(seen.status, again=left)
+    left = backs_off(seen.status, run.candidate, now)
+    if left is not None:
+        return Decision(seen.status, again=left)
     running = Verdict("Undecided", "EvaluationRunning", f"Job {run.job} starts")
     stable = seen.status.stable
     action = RunJob(

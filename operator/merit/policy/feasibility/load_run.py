@@ -13,8 +13,7 @@ from merit.policy.feasibility.demand import Demand
 from merit.policy.feasibility.own_counts import scrape_of
 from merit.policy.gates.run import Run, run_at
 from merit.policy.observed import Observed
-
-PERCENTILES = ("p50", "p90", "p95", "p99")
+from merit.policy.signals import PERCENTILES
 
 
 def load_run(seen: Observed) -> Run | None:

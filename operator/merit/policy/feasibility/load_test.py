@@ -14,13 +14,11 @@ from merit.policy.feasibility.load_run import order_of, plan_of
 from merit.policy.feasibility.sizing import falls_short, is_feasible, meets, reasons, size, unsure
 from merit.policy.feasibility.suggestions import words
 from merit.policy.gates.run import Run
-from merit.policy.gates.runs import RERUNS, again, follows
+from merit.policy.gates.runs import PULL_PATIENCE, again, backs_off, follows
 from merit.policy.observed import Arm, JobRun, Observed
 from merit.policy.remember import decided, told
 from merit.policy.times import age, stamp
 from merit.policy.verdict import Verdict
-
-PULL_PATIENCE = 300.0  # seconds until a generator whose image cannot be pulled counts as failed
 
 
 def not_up(seen: Observed, run: Run) -> Verdict | None:
@@ -66,12 +64,9 @@ def put_under_load(
 
 
 def _start(seen: Observed, run: Run, now: float) -> Decision:
-    candidate = run.candidate
-    flow = next((s for s in seen.status.flow if s.stage == "Feasibility"), None)
-    if candidate.failures and flow is not None and flow.verdict == "NoData":
-        back_off = RERUNS[min(candidate.failures, len(RERUNS)) - 1]
-        if (left := back_off - age(candidate.since, now)) > 0:
-            return Decision(seen.status, again=left)
+    left = backs_off(seen.status, run.candidate, now)
+    if left is not None:
+        return Decision(seen.status, again=left)
     running = Verdict("Undecided", "FeasibilityRunning", f"load test {run.job} starts")
     action = RunJob(
         key=run.accepted.identity.key, stage="Feasibility", name=run.job, nonce=run.nonce

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from merit.api.evaluation import Evaluation
-from merit.api.status import Candidate
+from merit.api.status import Candidate, Status
 from merit.policy.evaluation.bars import Serving, judge
 from merit.policy.evaluation.finding import Finding, gate_verdict
 from merit.policy.evaluation.report import parse_report
 from merit.policy.evaluation.strict import plain
 from merit.policy.observed import JobRun
-from merit.policy.times import stamp
+from merit.policy.times import age, stamp
 from merit.policy.verdict import Verdict
 
+PULL_PATIENCE = 300.0  # seconds until a run whose image cannot be pulled counts as failed
 RERUNS = (60.0, 300.0, 1500.0)  # seconds before each: what failed was not the model
 BROKEN = frozenset(  # the next run would most likely say the same: one more, then a person
     {"Malformed", "StaleReport", "ReportTooLarge", "UnknownSchema", "ReportMissing", "ReportLost"}
@@ -85,6 +86,15 @@ def follows(candidate: Candidate, verdict: Verdict) -> float | None:
     if verdict.reason in BROKEN and candidate.failures < 1:
         return 0.0
     return None
+
+
+def backs_off(status: Status, candidate: Candidate, now: float) -> float | None:
+    """Seconds until its stage's next Job may start; None if it may now."""
+    flow = next((s for s in status.flow if s.stage == candidate.stage), None)
+    if not candidate.failures or flow is None or flow.verdict != "NoData":
+        return None
+    left = RERUNS[min(candidate.failures, len(RERUNS)) - 1] - age(candidate.since, now)
+    return left if left > 0 else None
 
 
 def again(candidate: Candidate, now: float, *, failures: int = 0) -> Candidate:
