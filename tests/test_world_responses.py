@@ -9,7 +9,7 @@ import pytest
 from tests.test_world_alarms import Board
 from tests.test_world_replicas import by_pods, declare, new_world
 from tests.world import never, scenarios, watching
-from tests.world.ailing import LOST, ail, pod, well
+from tests.world.ailing import LOOP, LOST, ail, pod, well
 from tests.world.scenarios import annotate, exposed, live, weighs
 from tests.world.watching import POLICY, edit
 from tests.world.world import World
@@ -48,6 +48,21 @@ async def test_where_a_person_takes_back_they_hold_it_and_the_owner_is_told_once
         "reason": "CrashLoop", "severity": "critical", "signal": "pods", "who": "candidate",
     }  # fmt: skip
     assert board.ever.count("MeritBreached") == world.notes.count("CrashLoop") == 1
+    well(world)
+    await world.run(live("better"), 900.0, "it goes on once they stand")
+
+
+async def test_where_a_person_takes_back_no_pod_up_is_weight_0_and_the_verdict_is_theirs() -> None:
+    board = Board()
+    script = (*scenarios.FIRST, edit(exposed("better"), "better", **BY_HAND))
+    world = await World(script, outbox=board).play()
+    ail(world, "better", 8, LOOP)
+    await world.run(lambda w: w.weights == {"good": 100}, 1.0, "weight 0")
+    await world.rest(900.0)
+    assert world.status["phase"] == "Withdrawn" and not world.status.get("rejected")
+    assert "rollback" not in world.mdep["spec"]
+    told = board.of(world)["MeritBreached"]
+    assert (told.labels["signal"], told.labels["who"]) == ("pods", "candidate")
     well(world)
     await world.run(live("better"), 900.0, "it goes on once they stand")
 

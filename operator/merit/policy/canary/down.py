@@ -11,13 +11,18 @@ from merit.policy.verdict import Verdict
 
 
 def candidate_is_down(seen: Observed, now: float) -> Decision | None:
-    """All pods of an exposed candidate are down: weight 0 at once, in every case."""
+    """All pods of an exposed candidate are down: weight 0 at once, in every case.
+
+    It is rejected if that is its fault, and with `automatic: false` by nobody but a person.
+    """
     case = case_of(seen)
     if case is None or case.candidate.weight == 0 or case.arm.ready > 0:
         return None
     bad = fault(case)
-    if bad is not None:
+    if bad is not None and case.accepted.spec.rollback_policy.automatic:
         return roll_back(case, Verdict("Bad", "PodsDown", f"no pod is up: {bad.message}"), now)
+    if bad is not None:
+        return withdraw(case, Verdict("NoData", "PodsDown", f"no pod is up: {bad.message}"), now)
     why = case.arm.blocked or case.arm.detail or "they are gone, and the model is not to blame"
     return withdraw(case, Verdict("NoData", "PodsGone", f"no pod is ready: {why}"), now)
 

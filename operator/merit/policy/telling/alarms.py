@@ -138,14 +138,19 @@ def _breached_live(seen: Observed, status: Status, now: float) -> Iterator[_Foun
 def _breached_in_canary(seen: Observed, status: Status, now: float) -> Iterator[_Found]:
     candidate = status.candidate
     told = next((s for s in status.flow if s.stage == "Rollout"), None)
-    if candidate is None or candidate.weight == 0 or told is None or told.verdict != "Bad":
+    if candidate is None or told is None:
+        return
+    pods = {"signal": "pods", "who": "candidate"}
+    if candidate.stage == "Withdrawn" and told.reason == "PodsDown":
+        said = f"version {candidate.version} lost its traffic: {told.message}"
+        yield _Found(BREACHED, told.reason, said, told.at, severity="critical", more=pods)
+    if candidate.weight == 0 or told.verdict != "Bad":
         return
     accepted = seen.accepted.get(f"{candidate.short}-{candidate.policy}")
     if accepted is not None:
         said = f"version {candidate.version} at {candidate.weight}%: {told.message}"
         if told.reason == "CrashLoop":
-            more = {"signal": "pods", "who": "candidate"}
-            yield _Found(BREACHED, told.reason, said, told.at, severity="critical", more=more)
+            yield _Found(BREACHED, told.reason, said, told.at, severity="critical", more=pods)
             return
         signal = "latency" if told.reason.startswith("Latency") else "errors"
         yield from _breach(accepted.spec, signal, "candidate", told.reason, said, told.at)
