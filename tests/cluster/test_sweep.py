@@ -60,6 +60,24 @@ async def test_an_object_made_again_under_its_name_is_not_the_old_one() -> None:
     assert bench.cache.known_by_uid("Pod", new) is not None
 
 
+async def test_what_is_made_while_it_lists_stays() -> None:
+    bench = Bench()
+    await bench.pod("old")
+    await bench.sweep.fill()
+    bench.cluster.objects.clear()
+    listing = bench.cluster.list
+
+    async def meanwhile(*args: Any, **options: Any) -> list[dict[str, Any]]:
+        listed = await listing(*args, **options)
+        bench.intake.seen("Pod", await bench.pod("new"))
+        return listed
+
+    bench.cluster.list = meanwhile  # type: ignore[method-assign]
+    assert await bench.sweep.once(POD)
+    assert bench.cache.get("Pod", "ns", "old") is None
+    assert bench.cache.get("Pod", "ns", "new") is not None
+
+
 async def test_a_watch_two_minutes_behind_is_mended_and_called_dead() -> None:
     bench = Bench()
     await bench.sweep.fill()

@@ -31,10 +31,6 @@ SILENCE = 1500.0
 class Reads(Protocol):
     """What of `Cluster` a sweep needs."""
 
-    async def get(
-        self, api_version: str, kind: str, namespace: str | None, name: str, *, timeout: float = ...
-    ) -> Object | None: ...
-
     async def list(
         self,
         api_version: str,
@@ -85,13 +81,15 @@ class Sweep:
 
     async def once(self, kind: Watched) -> bool:
         """One pass over a kind. True if the cache agreed, or is only moments behind."""
+        before = self._cache.known(kind.kind)  # what is made while it lists is none of its news
         listed = await self._list(kind, metadata_only=not kind.listed)
         there = {obj["metadata"]["uid"]: obj for obj in listed}
         for obj in listed if kind.listed else ():
             self._intake.seen(kind.kind, obj)  # wakes its owner if that is news
-        for uid, known in self._cache.known(kind.kind).items():
-            if uid not in there:
-                await self._missing(kind, known)
+        for uid, known in before.items():
+            if uid not in there:  # a list is no older than its request: so it has gone
+                metadata = known["metadata"]
+                self._intake.lost(kind.kind, metadata["namespace"], metadata["name"], uid)
         late = {uid: obj for uid, obj in there.items() if self._is_behind(kind, obj)}
         now = self._clock()
         for uid in [uid for name, uid in self._behind if name == kind.kind and uid not in late]:
@@ -142,15 +140,6 @@ class Sweep:
                 metadata_only=metadata_only,
             )
         return found
-
-    async def _missing(self, kind: Watched, known: Object) -> None:
-        """It may have been made after the list: only a 404, or another uid, proves that it went."""
-        metadata = known["metadata"]
-        found = await self._cluster.get(
-            kind.api_version, kind.kind, metadata["namespace"], metadata["name"]
-        )
-        if found is None or found["metadata"]["uid"] != metadata["uid"]:
-            self._intake.lost(kind.kind, metadata["namespace"], metadata["name"], metadata["uid"])
 
     def _is_behind(self, kind: Watched, obj: Object) -> bool:
         known = self._cache.known_by_uid(kind.kind, obj)
