@@ -50,8 +50,9 @@ def main() -> int:
     parser.add_argument(
         "--connections",
         type=int,
-        default=10_000,
-        help="at most so many are kept open; few are used again and again",
+        # More would idle until a stall, and then be used just when the gateway closes them.
+        default=1,
+        help="at most so many are kept open for the next request (%(default)s)",
     )
     parser.add_argument(
         "--h2c", action="store_true", help="HTTP/2 without TLS: all requests on one connection"
