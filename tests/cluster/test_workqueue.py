@@ -21,6 +21,7 @@ class Work:
 
     def __init__(self) -> None:
         self.calls: list[Key] = []
+        self.called = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
         self.error: Exception | None = None
@@ -28,6 +29,7 @@ class Work:
 
     async def __call__(self, key: Key) -> float | None:
         self.calls.append(key)
+        self.called.set()
         await self.gate.wait()
         if self.error:
             raise self.error
@@ -129,7 +131,7 @@ async def test_the_timer_wakes_the_queue_without_being_asked() -> None:
     queue = WorkQueue(work)
     task = asyncio.create_task(queue.run())
     queue.add(A, after=0.02)
-    await asyncio.sleep(0.1)
+    await asyncio.wait_for(work.called.wait(), 10.0)
     assert work.calls == [A]
     task.cancel()
 

@@ -57,6 +57,11 @@ class SetTraffic:
     check_ready: tuple[str, ...] = ()
     announced: frozenset[str] | None = None
 
+    @property
+    def raises(self) -> bool:
+        """Whether a share rises that is not of what serves: going back only has to be ready."""
+        return bool(set(self.check_ready) - {self.serves})
+
 
 @dataclass(frozen=True, slots=True)
 class RemoveRoute:

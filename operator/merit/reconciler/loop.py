@@ -168,7 +168,7 @@ class Reconciler:
         if not decision.decisive_status:
             memory.still_denied(a.short for a in decision.actions if isinstance(a, EnsureArm))
         for action in decision.actions:
-            if memory.denied and isinstance(action, SetTraffic) and _raises(action):
+            if memory.denied and isinstance(action, SetTraffic) and action.raises:
                 break  # no share rises on what does not stand; what goes back, and the pin, go on
             try:
                 await execute(hands, action)
@@ -254,11 +254,6 @@ class Reconciler:
             self._memories.pop(key, None)
         else:
             self._cache.put(KIND, fresh)
-
-
-def _raises(action: SetTraffic) -> bool:
-    """Whether anything rises but what serves, which only has to be ready."""
-    return bool(set(action.check_ready) - {action.serves})
 
 
 def told(status: Status) -> Status:

@@ -19,10 +19,11 @@ def candidate_is_down(seen: Observed, now: float) -> Decision | None:
     if case is None or case.candidate.weight == 0 or case.arm.ready > 0:
         return None
     bad = fault(case)
-    if bad is not None and case.accepted.spec.rollback_policy.automatic:
-        return roll_back(case, Verdict("Bad", "PodsDown", f"no pod is up: {bad.message}"), now)
     if bad is not None:
-        return withdraw(case, Verdict("NoData", "PodsDown", f"no pod is up: {bad.message}"), now)
+        said = f"no pod is up: {bad.message}"
+        if case.accepted.spec.rollback_policy.automatic:
+            return roll_back(case, Verdict("Bad", "PodsDown", said), now)
+        return withdraw(case, Verdict("NoData", "PodsDown", said), now)
     why = case.arm.blocked or case.arm.detail or "they are gone, and the model is not to blame"
     return withdraw(case, Verdict("NoData", "PodsGone", f"no pod is ready: {why}"), now)
 

@@ -53,7 +53,7 @@ def _goes_first(seen: Observed, traffic: SetTraffic) -> bool:
     """Nothing rises, or only what serves from now on and is up: what it lacks besides can wait."""
     arm = seen.arms.get(traffic.serves, Arm(short=traffic.serves))
     up = arm.in_sync and arm.ready > 0
-    return not traffic.check_ready or (traffic.check_ready == (traffic.serves,) and up)
+    return not traffic.raises and (up or not traffic.check_ready)
 
 
 def wanted_weights(status: Status) -> dict[str, int]:

@@ -45,8 +45,7 @@ async def set_traffic(hands: Hands, action: SetTraffic) -> None:
         for obj in router.render(split):
             # A candidate's share rises from what was seen and from nothing else: a leader that was
             # stopped for a while must not give back what the next one took.
-            rising = set(action.check_ready) - {action.serves}
-            await hands.stand(obj, strictly=bool(rising))
+            await hands.stand(obj, strictly=action.raises)
     except ApiError as error:
         if error.status not in (400, 422) or route_in_force(seen) is None:
             raise
