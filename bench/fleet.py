@@ -5,7 +5,7 @@
 The API server has no nodes; actors stand in for its controllers and kubelets, and one exporter for
 the gateway and all model servers. Every fourth object is in its canary. Prints what Prometheus was
 asked, by its own log, and what the operator used, of itself and of the API server. Exit code 1 if a
-look at one fleet takes another number of queries than a look at another.
+poll of one fleet takes another number of queries than a poll of another.
 """
 
 from __future__ import annotations
@@ -16,48 +16,48 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.fleet.stage import Fleet, Rhythm, Seen
+from tests.fleet.stage import Cost, Fleet, Pace
 
-RHYTHM = Rhythm(scrape=15, fast=5, live=15, drift=300)  # the defaults
+PACE = Pace(scrape=15, fast=5, live=15, drift=300)  # the defaults
 PATIENCE = 900.0  # seconds for everybody to become Live, and for all canaries to begin
-LOOKS = 4  # at everybody, while it is measured
+POLLS = 4  # of all objects, while it is measured
 QUIET = 20.0  # seconds without a call after which a fleet is at rest
 HEAD = (
-    "objects", "in canary", "queries a look, everybody", "queries a look, exposed",
+    "objects", "in canary", "queries a poll, everybody", "queries a poll, exposed",
     "Live after", "canaries after", "at rest: calls", "at rest: CPU", "canaries: calls/s",
     "canaries: CPU", "memory", "known after a restart",
 )  # fmt: skip
 
 
 def row(objects: int, directory: Path) -> tuple[list[str], set[float]]:
-    """One line of the table, and of how many queries its looks were made."""
-    with Fleet(directory, RHYTHM) as fleet:
+    """One line of the table, and the numbers of queries of its polls."""
+    with Fleet(directory, PACE) as fleet:
         live = fleet.begin(objects, PATIENCE)
-        fleet.wait(lambda: not fleet.watch(QUIET).calls, "at rest", PATIENCE)
-        rest = fleet.watch(RHYTHM.live * (LOOKS + 1), LOOKS)
+        fleet.wait(lambda: not fleet.observe(QUIET).calls, "at rest", PATIENCE)
+        rest = fleet.observe(PACE.live * (POLLS + 1), POLLS)
         canaries = fleet.expose(objects, PATIENCE)
-        busy = fleet.watch(RHYTHM.live * (LOOKS + 1), LOOKS)
+        busy = fleet.observe(PACE.live * (POLLS + 1), POLLS)
         memory = fleet.operator.memory("VmHWM")
         phases = fleet.phases()
         fleet.restart()
-        fleet.wait(lambda: fleet.operator.knows() >= objects, "known", PATIENCE)
+        fleet.wait(lambda: fleet.operator.objects() >= objects, "known", PATIENCE)
         known = fleet.operator.age()
     exposed = sum(n for phase, n in phases.items() if phase.startswith("Canary"))
     cells = [
-        f"{objects:,}", f"{exposed:,}", _each(rest.asked.everybody + busy.asked.everybody),
-        _each(busy.asked.exposed), f"{live:.0f} s", f"{canaries:.0f} s",
+        f"{objects:,}", f"{exposed:,}", _each(rest.queries.everybody + busy.queries.everybody),
+        _each(busy.queries.exposed), f"{live:.0f} s", f"{canaries:.0f} s",
         str(rest.calls.total()), _share(rest), f"{busy.calls.total() / busy.lasted:.1f}",
         _share(busy), f"{memory:.0f} MiB", f"{known:.1f} s",
     ]  # fmt: skip
-    return cells, {*rest.asked.everybody, *busy.asked.everybody, *busy.asked.exposed}
+    return cells, {*rest.queries.everybody, *busy.queries.everybody, *busy.queries.exposed}
 
 
 def _each(sizes: Sequence[float]) -> str:
     return "/".join(f"{size:g}" for size in sorted(set(sizes))) or "none"
 
 
-def _share(seen: Seen) -> str:
-    return f"{seen.seconds / seen.lasted:.1%} of a core"
+def _share(cost: Cost) -> str:
+    return f"{cost.cpu / cost.lasted:.1%} of a core"
 
 
 def main() -> int:

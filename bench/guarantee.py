@@ -19,20 +19,20 @@ from pathlib import Path
 from typing import Any
 
 from bench.plans import RPS, plan_at, service_of
-from merit.evidence import bounds
-from merit.simulate.kinds import BAD_DAYS, DEFECTS, HEALTHY, LATER, Kind
-from merit.simulate.study import Cell, Study
+from merit.simulate.scenarios import DEFECTS, HEALTHY, LATE_DEFECTS, SHARED_DEFECTS, Scenario
+from merit.simulate.study import Study, StudyResult
+from merit.stats import bounds
 
 HORIZON = 3600.0
 SEED = 20261126
 
 
-def cell(task: tuple[Kind, float, int, float, int]) -> tuple[float, Cell]:
+def cell(task: tuple[Scenario, float, int, float, int]) -> tuple[float, StudyResult]:
     """One kind at one traffic."""
-    kind, rps, runs, scrape, seed = task
+    scenario, rps, runs, scrape, seed = task
     found = plan_at(rps, scrape=scrape)
-    study = Study(found, service_of(found), kind, seed=seed, horizon=HORIZON)
-    return rps, study.cell(list(study.courses(range(runs))))
+    study = Study(found, service_of(found), scenario, seed=seed, horizon=HORIZON)
+    return rps, study.summarise(list(study.rollouts(range(runs))))
 
 
 def main() -> int:
@@ -53,75 +53,79 @@ def main() -> int:
         print(joined([json.loads(path.read_text()) for path in chosen.join]))
         return 0
     tasks = [
-        (kind, float(rps), runs, chosen.scrape, chosen.seed)
-        for what, kinds, runs in (
+        (scenario, float(rps), runs, chosen.scrape, chosen.seed)
+        for what, scenarios, runs in (
             ("healthy", HEALTHY, chosen.runs),
             ("defects", DEFECTS, max(1, chosen.runs // 2)),
-            ("watch", (*BAD_DAYS, *LATER), max(1, chosen.runs // 2)),
+            ("watch", (*SHARED_DEFECTS, *LATE_DEFECTS), max(1, chosen.runs // 2)),
         )
-        for kind in kinds
+        for scenario in scenarios
         for rps in chosen.rps
-        if chosen.only in f"{what} {kind.name}"
+        if chosen.only in f"{what} {scenario.name}"
     ]
-    found: list[tuple[float, Cell]] = []
+    found: list[tuple[float, StudyResult]] = []
     began = time.monotonic()
     with multiprocessing.Pool(chosen.jobs) as pool:
         for rps, result in pool.imap(cell, tasks):
             found.append((rps, result))
             took = time.monotonic() - began
-            print(f"{took:6.0f}s {rps:6g} rps  {told(result)}", file=sys.stderr, flush=True)
+            print(f"{took:6.0f}s {rps:6g} rps  {summary(result)}", file=sys.stderr, flush=True)
     if chosen.json:
         rows = [{"rps": rps, "seed": chosen.seed, **asdict(c)} for rps, c in found]
         chosen.json.write_text(json.dumps(rows))
     print(tables(found))
-    return 0 if holds([c for _, c in found if not c.kind.defective and not c.kind.turns]) else 1
+    return (
+        0
+        if holds([c for _, c in found if not c.scenario.defective and not c.scenario.defect_after])
+        else 1
+    )
 
 
-def told(result: Cell) -> str:
+def summary(result: StudyResult) -> str:
     """One cell in a line."""
     when = "never" if result.caught_after is None else f"{result.caught_after:.0f}s"
     return (
-        f"{result.kind.name:32} rolled back {result.rolled_back}/{result.runs} ({when}), "
+        f"{result.scenario.name:32} rolled back {result.rolled_back}/{result.runs} ({when}), "
         f"bad {result.bad:.1f}, promoted {result.promoted} ({_minutes(result)})"
     )
 
 
-def _minutes(result: Cell) -> str:
+def _minutes(result: StudyResult) -> str:
     after = result.promoted_after
     return "never" if after is None else f"{after / 60:.1f} min"
 
 
-def holds(healthy: list[Cell]) -> bool:
+def holds(healthy: list[StudyResult]) -> bool:
     """False rollbacks: no cell is surely above 1 %, and all together not above 0.1 %."""
     false, runs = sum(c.rolled_back for c in healthy), sum(c.runs for c in healthy)
-    each = all(bounds.lower(c.rolled_back, c.runs, 0.01) <= 0.01 for c in healthy)
-    return each and (not runs or bounds.lower(false, runs, 0.01) <= 0.001)
+    each = all(bounds.lower_bound(c.rolled_back, c.runs, 0.01) <= 0.01 for c in healthy)
+    return each and (not runs or bounds.lower_bound(false, runs, 0.01) <= 0.001)
 
 
-def tables(found: list[tuple[float, Cell]]) -> str:
+def tables(found: list[tuple[float, StudyResult]]) -> str:
     """The three tables as Markdown."""
-    healthy = [c for _, c in found if not c.kind.defective and not c.kind.turns]
+    healthy = [c for _, c in found if not c.scenario.defective and not c.scenario.defect_after]
     rows = ["| healthy traffic | 2 rps | 20 rps | 200 rps | 2000 rps |", "|---|---|---|---|---|"]
-    for kind in HEALTHY:
-        rows += _row(kind, found, lambda c: f"{100 * c.rolled_back / c.runs:.1f} %")
+    for scenario in HEALTHY:
+        rows += _row(scenario, found, lambda c: f"{100 * c.rolled_back / c.runs:.1f} %")
     false, runs = sum(c.rolled_back for c in healthy), sum(c.runs for c in healthy)
     rows += [
         "",
         f"{false} false rollbacks in {runs:,} healthy rollouts: "
-        f"at most {bounds.upper(false, max(1, runs), 0.01):.3%} (99 %).",
+        f"at most {bounds.upper_bound(false, max(1, runs), 0.01):.3%} (99 %).",
         "",
         "| defect | 2 rps | 20 rps | 200 rps | 2000 rps |",
         "|---|---|---|---|---|",
     ]
-    for kind in DEFECTS:
-        rows += _row(kind, found, _caught)
+    for scenario in DEFECTS:
+        rows += _row(scenario, found, _caught)
     rows += [
         "",
         "| after promotion | 2 rps | 20 rps | 200 rps | 2000 rps |",
         "|---|---|---|---|---|",
     ]
-    for kind in (*BAD_DAYS, *LATER):
-        rows += _row(kind, found, _caught)
+    for scenario in (*SHARED_DEFECTS, *LATE_DEFECTS):
+        rows += _row(scenario, found, _caught)
     return "\n".join(rows)
 
 
@@ -130,34 +134,36 @@ def joined(parts: Sequence[Sequence[Mapping[str, Any]]]) -> str:
 
     Raises ValueError if the same rollouts are there twice.
     """
-    cells = [row for part in parts for row in part if row["kind"]["name"] in _names(HEALTHY)]
-    keys = [(row["kind"]["name"], row["rps"], row["seed"]) for row in cells]
+    cells = [row for part in parts for row in part if row["scenario"]["name"] in _names(HEALTHY)]
+    keys = [(row["scenario"]["name"], row["rps"], row["seed"]) for row in cells]
     if len(set(keys)) < len(keys):
         raise ValueError("the same rollouts would count twice: give every invocation a --seed")
     counts: dict[tuple[str, float], tuple[int, int]] = {}
     for row in cells:
-        key = row["kind"]["name"], row["rps"]
+        key = row["scenario"]["name"], row["rps"]
         false, runs = counts.get(key, (0, 0))
         counts[key] = false + row["rolled_back"], runs + row["runs"]
     rows = ["| healthy traffic | 2 rps | 20 rps | 200 rps | 2000 rps |", "|---|---|---|---|---|"]
     for name in _names(HEALTHY):
-        shown = [f"{f} of {n}" for (kind, _), (f, n) in counts.items() if kind == name]
+        shown = [f"{f} of {n}" for (scenario, _), (f, n) in counts.items() if scenario == name]
         rows += [f"| {name} | {' | '.join(shown)} |"] if shown else []
     false, runs = (sum(part) for part in zip(*counts.values(), strict=True))
-    limit = bounds.upper(false, runs, 0.01)
+    limit = bounds.upper_bound(false, runs, 0.01)
     return "\n".join([*rows, "", f"{false} in {runs:,}: the rate is at most {limit:.3%} (99 %)."])
 
 
-def _names(kinds: Sequence[Kind]) -> list[str]:
-    return [kind.name for kind in kinds]
+def _names(scenarios: Sequence[Scenario]) -> list[str]:
+    return [scenario.name for scenario in scenarios]
 
 
-def _row(kind: Kind, found: list[tuple[float, Cell]], shown: Callable[[Cell], str]) -> list[str]:
-    cells = [shown(c) for _, c in found if c.kind.name == kind.name]
-    return [f"| {kind.name} | {' | '.join(cells)} |"] if cells else []
+def _row(
+    scenario: Scenario, found: list[tuple[float, StudyResult]], shown: Callable[[StudyResult], str]
+) -> list[str]:
+    cells = [shown(c) for _, c in found if c.scenario.name == scenario.name]
+    return [f"| {scenario.name} | {' | '.join(cells)} |"] if cells else []
 
 
-def _caught(c: Cell) -> str:
+def _caught(c: StudyResult) -> str:
     share = f"{100 * c.rolled_back / c.runs:.0f} %"
     if c.caught_after is None:
         return f"{share} · **{c.bad:,.0f}**"

@@ -1,10 +1,10 @@
-"""How long a verdict waits for those of the same look: many canaries, the shipped circuit breaker.
+"""How long a verdict waits for those of the same poll: many canaries, the shipped circuit breaker.
 
     python -m bench.incident [--canaries 100 1000]
 
 Each canary lives in a world of its own, in memory; all of them share one work queue and one
-breaker, on one core, in real time. One look tells of all of them at once. Some, or all, turn bad by
-it. Exit code 1 if fewer than a fifth turn bad and one of them is held, or a fifth and more and one
+breaker, on one core, in real time. One poll measures all of them at once and finds some, or all,
+bad. Exit code 1 if fewer than a fifth turn bad and one of them is held, or a fifth and more and one
 is rolled back.
 """
 
@@ -16,57 +16,64 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from merit.cluster.cache import Key
-from merit.cluster.workqueue import WorkQueue
-from merit.policy.watch.breaker import trips
-from merit.reconciler.breaker import Breaker
-from tests.test_world_breaker import Seat
-from tests.world import scenarios
+from merit.kube.cache import Key
+from merit.kube.workqueue import WorkQueue
+from merit.policy.outcomes.incident import trips
+from merit.reconciler.breaker import CircuitBreaker
+from tests.scenarios.scripts import rollouts
+from tests.scenarios.scripts.steps import BAD
+from tests.world.fleet import SharedBreaker
 from tests.world.traffic import SCRAPE
-from tests.world.watching import BAD
 from tests.world.world import World
 
-FIRST = (*scenarios.FIRST, scenarios.apply("better", scenarios.exposed("better")))
-SHARES = (0.001, 0.15, 1.0)  # that turn bad in the same look
+SHARES = (0.001, 0.15, 1.0)  # of the canaries that turn bad in the same poll
 
 
 async def before_the_verdict() -> tuple[World, World]:
     """A healthy canary, and one that the next scrape finds bad; both at the same moment."""
-    world = await World(FIRST).play()
-    doomed = world.fork()
-    doomed.traffic.turn("better", BAD)
-    ahead = doomed.fork()
+    world = await World(rollouts.CANARY).play()
+    bad = world.fork()
+    bad.traffic.set_errors("better", BAD)
+    ahead = bad.fork()
     while not ahead.status.get("rejected"):
-        await ahead.rest(1.0)
+        await ahead.advance(1.0)
     scrape = ahead.now // SCRAPE * SCRAPE
-    for each in (world, doomed):
-        await each.rest(scrape - 1.0 - each.now)
+    for each in (world, bad):
+        await each.advance(scrape - 1.0 - each.now)
         assert not each.status.get("rejected")
-    return world, doomed
+    return world, bad
 
 
 @dataclass
 class Crowd:
-    """Canaries that one queue works on. `told`: when each bad one was rolled back or held."""
+    """Canaries that one queue works on, each a copy of one of two worlds.
 
-    canaries: dict[Key, World]
+    `rolled_back`, `held`, `judged`: after how many seconds each canary was.
+    """
+
+    good_world: World
+    bad_world: World
+    keys: list[Key]
     bad: frozenset[Key]
-    breaker: Breaker = field(default_factory=Breaker)
     rolled_back: dict[Key, float] = field(default_factory=dict)
     held: dict[Key, float] = field(default_factory=dict)
     judged: dict[Key, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._began, self._at = time.monotonic(), next(iter(self.canaries.values())).now
+        self._began, self._at = time.monotonic(), self.good_world.now
+        self.breaker = CircuitBreaker(lambda key: self._queue.add(key, safety=True))
+        self.canaries = {
+            key: (self.bad_world if key in self.bad else self.good_world).fork(
+                SharedBreaker(self.breaker, key)
+            )
+            for key in self.keys
+        }
         self._queue = WorkQueue(
             self._reconcile, urgent=lambda k: self.canaries[k].reconciler.urgent(self._own(k))
         )
-        self.breaker.wake = lambda key: self._queue.add(key, safety=True)
-        for key, world in self.canaries.items():
-            world.reconciler.breaker = Seat(self.breaker, key)  # type: ignore[assignment]
 
-    async def look(self, limit: float) -> None:
-        """Each of them is seen once, then one look tells of them all."""
+    async def poll(self, limit: float) -> None:
+        """Reconcile each of them once, then one poll measures them all."""
         for world in self.canaries.values():
             await world.reconciler.reconcile(world.key)
         working = asyncio.create_task(self._queue.run())
@@ -91,29 +98,28 @@ class Crowd:
     async def _reconcile(self, key: Key) -> float | None:
         world = self.canaries[key]
         world.now = self._at + self._passed()
-        again = await world.reconciler.reconcile(world.key)
+        requeue_after = await world.reconciler.reconcile(world.key)
         passed = self._passed()
         self.judged.setdefault(key, passed)
         if world.status.get("rejected"):
             self.rolled_back.setdefault(key, passed)
         elif "FleetIncident" in str(world.status.get("flow")):
             self.held.setdefault(key, passed)
-        return again if key in self.bad and key not in self.rolled_back else None
+        return requeue_after if key in self.bad and key not in self.rolled_back else None
 
 
 async def measured(canaries: int, share: float, worlds: tuple[World, World]) -> Crowd:
-    """Such a look."""
-    well, doomed = worlds
+    """One poll of so many canaries, of which that share is bad."""
     keys = [Key("risk", f"model-{i:04d}") for i in range(canaries)]
     stride = max(1, round(1 / share))
     bad = frozenset(keys[::stride]) if share < 0.5 else frozenset(keys)
-    crowd = Crowd({key: (doomed if key in bad else well).fork() for key in keys}, bad)
-    await crowd.look(limit=300.0)
+    crowd = Crowd(*worlds, keys, bad)
+    await crowd.poll(limit=300.0)
     return crowd
 
 
 async def table(sizes: list[int]) -> int:
-    """Print it. 1 if the breaker told wrong."""
+    """Print it. 1 if the breaker decided wrongly."""
     worlds = await before_the_verdict()
     wrong = 0
     print("| canaries | turn bad | all judged after | rolled back | held | last one after |")

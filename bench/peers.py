@@ -19,9 +19,9 @@ from statistics import mean, median
 from typing import Protocol
 
 from bench.plans import RPS, plan_at, service_of
-from merit.simulate.kinds import DEFECTS, HEALTHY, TICK, Kind
+from merit.simulate.scenarios import DEFECTS, HEALTHY, TICK, Scenario
 from merit.simulate.service import ERRORS, Service
-from merit.simulate.traffic import Tick, Traffic
+from merit.simulate.traffic import TickCounts, Traffic
 
 HORIZON, SEED = 3600.0, 20261126
 MINUTE = 12  # ticks
@@ -33,7 +33,7 @@ class Rule(Protocol):
 
     weight: float
 
-    def step(self, tick: Tick) -> float: ...
+    def step(self, tick: TickCounts) -> float: ...
 
 
 @dataclass
@@ -41,10 +41,10 @@ class Window:
     """Counts of the last ticks, checked every so often."""
 
     ticks: int
-    kept: deque[Tick] = field(default_factory=deque)
+    kept: deque[TickCounts] = field(default_factory=deque)
     seen: int = 0
 
-    def full(self, tick: Tick) -> bool:
+    def full(self, tick: TickCounts) -> bool:
         """Add a tick; True when a check is due."""
         self.kept.append(tick)
         if len(self.kept) > self.ticks:
@@ -70,7 +70,7 @@ class Flagger:
         self._limits, self._threshold, self._step, self._most = limits, threshold, step, most
         self._window, self._failed, self.weight = Window(MINUTE), 0, step
 
-    def step(self, tick: Tick) -> float:
+    def step(self, tick: TickCounts) -> float:
         """One tick."""
         if self._window.full(tick):
             if self._failed >= self._threshold:
@@ -92,7 +92,7 @@ class Argo:
         self._window, self._failed, self._t = Window(MINUTE), 0, 0.0
         self.weight = 0.2
 
-    def step(self, tick: Tick) -> float:
+    def step(self, tick: TickCounts) -> float:
         """One tick."""
         if self._window.full(tick) and self._window.breaches(self._limits):
             self._failed += 1
@@ -115,7 +115,7 @@ class Kayenta:
         self._series: list[tuple[list[float], list[float]]] = [([], []) for _ in range(bars)]
         self._t, self.weight = 0.0, 0.1
 
-    def step(self, tick: Tick) -> float:
+    def step(self, tick: TickCounts) -> float:
         """One tick."""
         if self._scrape.full(tick):
             for i, (mine, theirs) in enumerate(self._series):
@@ -160,10 +160,10 @@ class Fate:
     bad: int
 
 
-def follow(rule: Rule, kind: Kind, service: Service, rps: float, seed: str) -> Fate:
+def follow(rule: Rule, scenario: Scenario, service: Service, rps: float, seed: str) -> Fate:
     """One rollout under a rule; what is promoted goes on to serve until the horizon."""
-    traffic, weight, bad = Traffic(kind, service, rps, seed), rule.weight, 0
-    about = 1 if kind.slower != 1.0 else [b.name for b in service.bars].index(ERRORS)
+    traffic, weight, bad = Traffic(scenario, service, rps, seed), rule.weight, 0
+    about = 1 if scenario.slower != 1.0 else [b.name for b in service.bars].index(ERRORS)
     done = False
     for tick in range(round(HORIZON / TICK)):
         happened = traffic.step(tick * TICK, weight)
@@ -175,7 +175,7 @@ def follow(rule: Rule, kind: Kind, service: Service, rps: float, seed: str) -> F
             late = traffic.step((tick + 1) * TICK, rule.weight)  # until the route has followed
             return Fate((tick + 1) * TICK, bad + late.bad[about][0])
         done = weight >= 1.0
-        if done and not kind.defective:
+        if done and not scenario.defective:
             break
     return Fate(None, bad)
 
@@ -192,11 +192,13 @@ def main() -> int:
         for rps in RPS:
             shares = [
                 mean(
-                    follow(make(), kind, service, rps, f"{SEED}/{kind.name}/{rps}/{i}").caught
+                    follow(
+                        make(), scenario, service, rps, f"{SEED}/{scenario.name}/{rps}/{i}"
+                    ).caught
                     is not None
                     for i in range(runs)
                 )
-                for kind in HEALTHY
+                for scenario in HEALTHY
             ]
             over += sum(share > 0.01 for share in shares)
             cells.append(f"{100 * mean(shares):.1f} ({100 * max(shares):.0f})")
@@ -204,18 +206,18 @@ def main() -> int:
     print("\n| defect, Flagger 1m, threshold 10 | 2 rps | 20 rps | 200 rps | 2000 rps |")
     print("|---|---|---|---|---|")
     make = rules(service)["Flagger, 1m, threshold 10, step 5"]
-    for kind in DEFECTS:
-        told = []
+    for scenario in DEFECTS:
+        cells = []
         for rps in RPS:
             fates = [
-                follow(make(), kind, service, rps, f"{SEED}/{kind.name}/{rps}/{i}")
+                follow(make(), scenario, service, rps, f"{SEED}/{scenario.name}/{rps}/{i}")
                 for i in range(runs)
             ]
             caught = [f.caught for f in fates if f.caught is not None]
             when = f" · {median(caught) / 60:.1f}m" if caught else ""
             bad = mean(f.bad for f in fates)
-            told.append(f"{100 * len(caught) / runs:.0f} %{when} · **{bad:,.0f}**")
-        print(f"| {kind.name} | {' | '.join(told)} |", flush=True)
+            cells.append(f"{100 * len(caught) / runs:.0f} %{when} · **{bad:,.0f}**")
+        print(f"| {scenario.name} | {' | '.join(cells)} |", flush=True)
     return 0
 
 

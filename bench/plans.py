@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from merit.api.validation import Invalid
-from merit.evidence.constants import Constants
 from merit.simulate.plan import Plan, plan
-from merit.simulate.service import Service, usual
+from merit.simulate.service import Service, default_service
+from merit.stats.terms import Constants
 
 RPS = (2, 20, 200, 2000)
 SPEC: dict[str, Any] = {
@@ -75,4 +75,4 @@ def plan_at(rps: float, *, rollout: dict[str, Any] | None = None, **constants: f
 
 def service_of(found: Plan) -> Service:
     """Stable: 0.1 % errors, 0.37 % slower than the bound."""
-    return usual(found.bars)
+    return default_service(found.bars)

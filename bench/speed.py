@@ -17,13 +17,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bench.plans import plan_at, service_of
-from merit.evidence.analysis import Analysis, Terms
-from merit.evidence.constants import Constants
-from merit.evidence.counts import ArmPair, Counts, Sample
 from merit.policy.decide import decide
-from merit.policy.observed import Observed, Route
-from merit.policy.signals import bars
-from merit.simulate.world import BEGIN, World
+from merit.policy.state.counted_signals import bars
+from merit.policy.state.observed import Observed, Route
+from merit.simulate.cluster import BEGIN, SimulatedCluster
+from merit.stats.analysis import Analysis
+from merit.stats.counts import ArmPair, Counts, Sample
+from merit.stats.terms import Constants, Terms
 
 PHI = {"errors": 1.7, "latency/p99": 1.7}
 DECIDE, UPDATE = 1000.0, 100.0  # microseconds
@@ -39,26 +39,31 @@ def sample(k: int, signals: int = 2) -> Sample:
 
 def analysis(signals: int) -> Analysis:
     """Fresh evidence of the default ladder."""
-    terms = Terms.of_rollout(
+    terms = Terms(
         (1, 5, 10, 25, 50, 90), confidence=0.99, blast_radius=0.01, constants=Constants(),
         rps=200.0, phi=PHI,
     )  # fmt: skip
-    return Analysis.fresh(bars(plan_at(200).spec)[:signals], terms)
+    return Analysis(bars(plan_at(200).spec)[:signals], terms)
 
 
 def exposed() -> Observed:
     """A candidate at its second step, with half an hour of evidence, and a scrape to judge."""
     found = plan_at(200)
     assert service_of(found)
-    world = World(found, PHI)
+    world = SimulatedCluster(found, PHI)
     world.decide(0.0, sample=Sample(BEGIN, None, {}))
     k = 0
     while world.intended < 5:
-        world.follow(15.0 * k)
+        world.apply_pending(15.0 * k)
         world.decide(15.0 * (k + 1), sample=sample(k))
         k += 1
     route = Route(exists=True, accepted=True, weights=dict(world.weights))
-    return replace(world.seen, sample=sample(k + 1), route=route)
+    seen = world.observed
+    return replace(
+        seen,
+        traffic=replace(seen.traffic, route=route),
+        measurements=replace(seen.measurements, sample=sample(k + 1)),
+    )
 
 
 def best(what: Callable[[], object]) -> float:
@@ -72,8 +77,8 @@ def main() -> int:
     """Print the table. Returns 0, or 1 if something takes too long."""
     seen = exposed()
     at = sample(0).at
-    assert isinstance(seen.sample, Sample)
-    now, state = seen.sample.at, seen.status.analysis
+    assert isinstance(seen.measurements.sample, Sample)
+    now, state = seen.measurements.sample.at, seen.status.analysis
     assert state is not None and seen.status.candidate is not None
     before = decide(seen, now)
     assert before.status.analysis != state, "the pass must have weighed a new scrape"
@@ -88,7 +93,14 @@ def main() -> int:
         )
     rows = [
         ("decide, a canary with a new scrape of two signals", best(lambda: decide(seen, now))),
-        ("decide, nothing new", best(lambda: decide(replace(seen, sample=None), now))),
+        (
+            "decide, nothing new",
+            best(
+                lambda: decide(
+                    replace(seen, measurements=replace(seen.measurements, sample=None)), now
+                )
+            ),
+        ),
         ("evidence update, one signal", updates[1]),
         ("evidence update, two signals", updates[2]),
         ("JSON there and back, the same status", best(lambda: json.loads(json.dumps(status)))),

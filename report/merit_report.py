@@ -1,11 +1,11 @@
-"""Write an evaluation report for Merit: one file, standard library only. Copy it, or install it.
+"""Writes an evaluation report for Merit: one file, standard library only. Copy it, or install it.
 
     from merit_report import report, share
 
     report(metrics={"recall": share(838, 1000), "roc_auc": 0.91}).write()
 
-Numbers only: the bars stand in the ModelDeployment, and Merit compares. Which run the report
-belongs to is read from the variables that Merit sets in the evaluator's container.
+A report has numbers only: the bars are in the ModelDeployment, and Merit compares. The run that the
+report belongs to is read from the variables that Merit sets in the evaluator's container.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ from typing import Any, SupportsFloat
 __version__ = "1.0.0"
 __all__ = ["Report", "histogram", "report", "share", "value"]
 
-LIMIT = 4096  # bytes: what the kubelet keeps
+LIMIT = 4096  # bytes that the kubelet keeps of a termination message
 MESSAGE = "/dev/termination-log"
 
 Metric = SupportsFloat | Mapping[str, Any]
-"""A number (NumPy's too), or what `share` and `value` give."""
+"""A number (also NumPy's), or the result of `share` or `value`."""
 
 
 def share(k: SupportsFloat, n: SupportsFloat) -> dict[str, int]:
-    """k of n, as 838 found of 1,000 frauds: Merit knows its exact 95 % bounds."""
+    """k of n, such as 838 found of 1,000 frauds: Merit computes exact 95 % bounds from it."""
     hits, of = int(float(k)), int(float(n))
     if not 0 <= hits <= of or of < 1:
-        raise ValueError(f"{hits} of {of} is no share")
+        raise ValueError(f"{hits} of {of} is not a share")
     return {"k": hits, "n": of}
 
 
 def value(
     v: SupportsFloat, *, se: SupportsFloat | None = None, n: SupportsFloat | None = None
 ) -> dict[str, float | int]:
-    """A number with its standard error and the number of samples, where they are known."""
-    told: dict[str, float | int] = {"v": float(v)}
+    """A number with its standard error `se` and the number of samples `n`, if they are known."""
+    metric: dict[str, float | int] = {"v": float(v)}
     if se is not None:
-        told["se"] = float(se)
+        metric["se"] = float(se)
     if n is not None:
-        told["n"] = int(float(n))
-    return told
+        metric["n"] = int(float(n))
+    return metric
 
 
 def histogram(values: Iterable[SupportsFloat], le: Sequence[float]) -> dict[str, list[Any]]:
-    """How many values lie at or below each edge, and above the last: at most 20 edges."""
+    """How many values are at or below each edge, and above the last one. At most 20 edges."""
     counts = [0] * (len(le) + 1)
     for each in values:
         counts[sum(float(each) > edge for edge in le)] += 1
@@ -58,16 +58,16 @@ def histogram(values: Iterable[SupportsFloat], le: Sequence[float]) -> dict[str,
 
 @dataclass(frozen=True)
 class Report:
-    """What `report` gives: look at `content`, then `write` it."""
+    """The result of `report`: check `content`, then `write` it."""
 
     content: Mapping[str, Any]
 
     def __str__(self) -> str:
-        """As it is written: one line of JSON."""
+        """The text that is written: one line of JSON."""
         return json.dumps(self.content, separators=(",", ":"), allow_nan=False)
 
     def write(self, path: str | os.PathLike[str] | None = None) -> None:
-        """To where Merit reads it, or to `path`. ValueError if it does not fit there."""
+        """Write it to the termination message, or to `path`. ValueError if it does not fit."""
         text = str(self)
         if path is None and len(text.encode()) > LIMIT:
             raise ValueError(
@@ -87,11 +87,12 @@ def report(
     reference: Mapping[str, Mapping[str, Any]] | None = None,
     artifact: Mapping[str, str] | None = None,
 ) -> Report:
-    """The report of this run. ValueError for a number that is none (NaN, infinity).
+    """The report of this run. ValueError if a number is not finite (NaN, infinity).
 
-    `slices`: metrics by `key=value`, as `country=BR`. `dataset`: name, digest, rows. `stable`: the
-    serving model's metrics on the same data (its URI is MERIT_STABLE_URI); `delta`: candidate less
-    stable, paired. `reference`: a `histogram` by name. `artifact`: uri and sha256 of all the rest.
+    `slices`: metrics by `key=value`, such as `country=BR`. `dataset`: name, digest, rows.
+    `stable`: the serving model's metrics on the same data (its URI is MERIT_STABLE_URI).
+    `delta`: candidate minus stable, paired. `reference`: a `histogram` by name.
+    `artifact`: uri and sha256 of everything else.
     """
     content: dict[str, Any] = {
         "schema": "merit.dev/report/v1",
@@ -129,5 +130,5 @@ def _metric(name: str, metric: Metric) -> Any:
 def _number(name: str, number: Any) -> float | int:
     plain = number if isinstance(number, int) else float(number)
     if not math.isfinite(plain):
-        raise ValueError(f"{name} is {plain}: leave it out, or find out why")
+        raise ValueError(f"{name} is {plain}: find the cause, or leave it out")
     return plain

@@ -156,7 +156,7 @@ def turn(story: Story, client: Client) -> None:
     story.until(
         "the doubt about version leaking",
         TURNED,
-        lambda seen: phase(seen) == "Verifying",
+        lambda seen: phase(seen) == "Comparing",
         lambda seen: phase(seen) == "RolledBack",
     )
     story.told(

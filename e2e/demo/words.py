@@ -9,7 +9,7 @@ from typing import Any
 from merit.api import defaults
 from merit.api.quantity import format_duration, format_share
 from merit.config import Tick
-from merit.evidence.constants import Constants
+from merit.stats.terms import Constants
 
 START = time.monotonic()
 

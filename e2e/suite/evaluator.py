@@ -11,7 +11,7 @@ import yaml
 from e2e.demo.model import NAME, Object
 from e2e.suite.place import Place
 
-GOLDEN = Path(__file__).parents[2] / "tests" / "adapters" / "golden"
+GOLDEN = Path(__file__).parents[2] / "tests" / "cli" / "adapters" / "golden"
 SAVED = "/saved"
 # What a framework does at its end. A ConfigMap's files are links, which are not read: it copies.
 SAVE = "import os, shutil, sys; shutil.copy(sys.argv[1], os.environ['MERIT_REPORT_DIR'])"

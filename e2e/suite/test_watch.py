@@ -26,7 +26,7 @@ def test_a_version_that_turns_slow_after_its_promotion_is_taken_back(place: Plac
     place.model.until(
         "the comparison with its predecessor",
         TURNS,
-        lambda seen: phase(seen) == "Verifying",
+        lambda seen: phase(seen) == "Comparing",
         lambda seen: phase(seen) == "RolledBack",
     )
     seen = place.rolled_back(COMPARED)
@@ -42,7 +42,7 @@ def test_a_version_that_turns_slow_after_its_promotion_is_taken_back(place: Plac
     print(sentence(predicted("leaking", rps=RATE, defect="p99=100x", turns=True)))
     assert place.settled().slow == after.slow
     reasons = [reason for reason, _ in place.model.events()]
-    assert "Verifying" in reasons and "RolledBack" in reasons
+    assert "Comparing" in reasons and "RolledBack" in reasons
 
 
 def test_what_both_revisions_suffer_rolls_nobody_back_and_is_told_once(
@@ -71,7 +71,7 @@ def test_what_both_revisions_suffer_rolls_nobody_back_and_is_told_once(
     assert condition(seen, "Trusted")["status"] == "False"
     told = monitoring.alerts(place.namespace)
     assert "MeritBreached" in told or any("Breach" in name for name in told), json.dumps(told)
-    assert sum(reason == "Verifying" for reason, _ in place.model.events()) >= 1
+    assert sum(reason == "Comparing" for reason, _ in place.model.events()) >= 1
     setting.kubectl("-n", place.namespace, "delete", "deployment", "spoilers")
 
 

@@ -1,4 +1,4 @@
-"""The operator's own configuration: one file, checked with the care given to a resource."""
+"""The operator's configuration: one YAML file, checked as strictly as a resource."""
 
 from __future__ import annotations
 
@@ -7,20 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from merit.api.base import Model
+from merit.api.fields import Model
 from merit.api.quantity import parse_decimal, parse_duration, parse_share
-from merit.evidence.constants import Constants
-from merit.evidence.cost import PriceBook
-from merit.evidence.drift import WINDOWS
+from merit.policy.state.prices import PriceBook
+from merit.stats.drift import WINDOWS
+from merit.stats.terms import Constants
 
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 Share = Annotated[float, BeforeValidator(parse_share)]
@@ -28,28 +22,38 @@ Amount = Annotated[Decimal, BeforeValidator(parse_decimal), Field(ge=0)]
 _CONSTANTS = Constants()
 
 
-class _Part(Model):
-    """A part of the file: camelCase, closed, immutable."""
-
-
-class Watch(_Part):
-    """Which namespaces; none named means all of them."""
+class Watch(Model):
+    """The namespaces to watch; an empty list means all of them."""
 
     namespaces: tuple[str, ...] = ()
 
 
-class PrometheusServer(_Part):
-    """How a Prometheus is reached. Credentials are files, which are read again when they change."""
+class AlertmanagerServer(Model):
+    """Access to an Alertmanager. Credentials are files, which are read again for each request."""
 
     url: Annotated[str, Field(pattern=r"^https?://")]
     bearer_token_file: str = ""
     ca_file: str = ""
     headers: dict[str, str] = Field(default_factory=dict)
+
+    def access(self) -> dict[str, Any]:
+        """The keyword arguments of a client that say how to get access."""
+        token, ca = self.bearer_token_file, self.ca_file
+        return {"headers": self.headers, "ca_file": ca, "token_file": token}
+
+
+class PrometheusServer(AlertmanagerServer):
+    """Access to a Prometheus, in the same way."""
+
     timeout: Seconds = 5.0
 
+    def access(self) -> dict[str, Any]:
+        """The keyword arguments of a client that say how to get access."""
+        return super().access() | {"timeout": self.timeout}
 
-class Queries(_Part):
-    """Whose own queries a source takes: none by default, as their author is not trusted."""
+
+class Queries(Model):
+    """The namespaces whose own queries a source accepts: none by default, as for untrusted text."""
 
     namespaces: tuple[str, ...] = ()
 
@@ -57,26 +61,17 @@ class Queries(_Part):
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,63}$")]
 
 
-class AlertmanagerServer(_Part):
-    """How an Alertmanager is reached. Credentials are files, which are read again for each call."""
-
-    url: Annotated[str, Field(pattern=r"^https?://")]
-    bearer_token_file: str = ""
-    ca_file: str = ""
-    headers: dict[str, str] = Field(default_factory=dict)
-
-
-class Alerts(_Part):
-    """Where alarms go. Without an Alertmanager they are in conditions and Events alone."""
+class Alerts(Model):
+    """Where alerts are sent. Without an Alertmanager they are only conditions and Events."""
 
     alertmanager: AlertmanagerServer | None = None
 
 
-class Source(_Part):
-    """Where measurements come from: a server, a preset, and which scrape targets may speak.
+class Source(Model):
+    """A metrics source: a Prometheus, a preset, and the scrape targets to read (`matchers`).
 
-    `server`, `server_matchers`: the preset and targets of the model servers' own series, pod by
-    pod. `namespaces`: whose objects may use it.
+    `server`, `server_matchers`: preset and targets of the model servers' own series, by pod.
+    `namespaces`: those whose objects may use the source.
     """
 
     prometheus: PrometheusServer
@@ -88,19 +83,16 @@ class Source(_Part):
     namespaces: tuple[str, ...] = ("*",)
 
     def takes_queries_from(self, namespace: str) -> bool:
-        """Whether objects of this namespace may send queries of their own."""
+        """Whether objects of this namespace may use their own queries."""
         return "*" in self.queries.namespaces or namespace in self.queries.namespaces
 
     def may_be_used_in(self, namespace: str) -> bool:
-        """Whether objects of this namespace may name this source."""
+        """Whether objects of this namespace may use this source."""
         return "*" in self.namespaces or namespace in self.namespaces
 
 
-class Metrics(_Part):
-    """The sources by name, and the one that is meant where a resource names none.
-
-    `presets`: of one's own, by name, in the words of the package's preset files.
-    """
+class Metrics(Model):
+    """The sources by name, and the default one. `presets`: custom presets by name, as in docs."""
 
     default: str = ""
     presets: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -114,14 +106,13 @@ class Metrics(_Part):
 
 
 def _alias(name: str) -> str:
-    """Abbreviations keep their capitals, as in Kubernetes' own words."""
-    return {"memory_gib_hour": "memoryGiBHour", "gateway_api": "gatewayAPI"}.get(
-        name, to_camel(name)
-    )
+    """camelCase in which abbreviations keep their capitals, as in Kubernetes."""
+    kept = {"memory_gib_hour": "memoryGiBHour", "gateway_api": "gatewayAPI"}
+    return kept.get(name, to_camel(name))
 
 
-class Prices(_Part):
-    """What an hour of each resource costs."""
+class Prices(Model):
+    """A price book: what an hour of each resource costs."""
 
     model_config = ConfigDict(alias_generator=_alias)
 
@@ -131,17 +122,12 @@ class Prices(_Part):
     resources: dict[str, Amount] = Field(default_factory=dict)
 
     def book(self) -> PriceBook:
-        """As the evidence reads it."""
-        return PriceBook(
-            currency=self.currency,
-            cpu_hour=self.cpu_hour,
-            memory_gib_hour=self.memory_gib_hour,
-            resources=self.resources,
-        )
+        """The price book for cost calculations."""
+        return PriceBook(**dict(self))
 
 
-class Judgement(_Part):
-    """The constants of judgement, where they shall differ."""
+class Judgement(Model):
+    """Constants of judgement that differ from their defaults."""
 
     tolerance: Share = _CONSTANTS.tolerance
     slack: Share = _CONSTANTS.slack
@@ -152,47 +138,47 @@ class Judgement(_Part):
     scrape: Annotated[Seconds, Field(ge=1)] = _CONSTANTS.scrape
 
 
-class Pods(_Part):
-    """What the pods that it makes for others may do."""
+class Pods(Model):
+    """What the operator allows in the pod templates of users."""
 
     host_access: bool = False
 
 
-class Images(_Part):
-    """Images of Merit's own that run in pods of users.
+class Images(Model):
+    """Images of Merit that run in namespaces of users.
 
-    `report` reads frameworks' files after an evaluation. Empty: MERIT_IMAGE of the environment,
-    which the chart sets to the operator's own. `tools` holds the load generator. Empty: load tests
-    are held.
+    `report`: reads frameworks' files after an evaluation; empty for the environment's MERIT_IMAGE,
+    which the chart sets to the operator's image. `tools`: the load generator; without it load tests
+    wait.
     """
 
     report: Annotated[str, Field(max_length=512)] = ""
     tools: Annotated[str, Field(max_length=512)] = ""
 
 
-class Tick(_Part):
-    """Seconds between two looks at the fleet: while a candidate is exposed, and otherwise."""
+class Tick(Model):
+    """Seconds between two polls of a source: of candidates with traffic, and of live revisions."""
 
     fast: Annotated[Seconds, Field(ge=1, le=60)] = 5.0
     live: Annotated[Seconds, Field(ge=1, le=600)] = 15.0
 
 
-class DriftTimes(_Part):
-    """Windows of drift, from short to long, and how often they are read."""
+class DriftTimes(Model):
+    """The windows of drift, from short to long, and how often they are queried."""
 
     windows: Annotated[tuple[Seconds, ...], Field(min_length=1, max_length=4)] = WINDOWS
     every: Annotated[Seconds, Field(ge=5, le=3600)] = 300.0
 
 
-class Log(_Part):
-    """What is logged, and how."""
+class Log(Model):
+    """Level and format of the log."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "text"] = "json"
 
 
-class Config(_Part):
-    """The whole file."""
+class Config(Model):
+    """The whole configuration."""
 
     model_config = ConfigDict(alias_generator=_alias)
 
@@ -208,44 +194,33 @@ class Config(_Part):
     drift: DriftTimes = DriftTimes()
     log: Log = Log()
 
-    def read_by(self, image: str) -> Config:
-        """With this image for frameworks' files where the file names none."""
-        if self.images.report:
-            return self
-        images = self.images.model_copy(update={"report": image})
+    def with_report_image(self, image: str) -> Config:
+        """The configuration with this report image, unless the file names one."""
+        images = self.images.model_copy(update={"report": self.images.report or image})
         return self.model_copy(update={"images": images})
 
     def constants(self) -> Constants:
-        """The constants of judgement in force."""
-        judgement = self.judgement
-        return Constants(
-            tolerance=judgement.tolerance,
-            slack=judgement.slack,
-            patience=judgement.patience,
-            # Without per-pod counts nothing less patient than the usual 45 s is safe.
-            patience_unmeasured=max(_CONSTANTS.patience_unmeasured, judgement.patience),
-            warmup=judgement.warmup,
-            promote_confidence=judgement.promote_confidence,
-            guard_mark=judgement.guard_mark,
-            scrape=judgement.scrape,
-        )
+        """The constants of judgement, defaults included."""
+        # Without counts by pod, less than the default of 45 s is not safe.
+        unmeasured = max(_CONSTANTS.patience_unmeasured, self.judgement.patience)
+        return Constants(**dict(self.judgement), patience_unmeasured=unmeasured)
 
     def price_book(self, name: str = "default") -> PriceBook | None:
         """The price book of that name, or None."""
-        found = self.prices.get(name)
-        return found.book() if found is not None else None
+        prices = self.prices.get(name)
+        return prices.book() if prices is not None else None
 
     def source(self, namespace: str, name: str | None = None) -> tuple[str, Source] | None:
-        """The source that an object of this namespace gets; None if it has none, or may not."""
+        """Name and source for an object of this namespace; None if it may use none."""
         chosen = name or self.metrics.default
-        found = self.metrics.sources.get(chosen)
-        if found is None or not found.may_be_used_in(namespace):
+        source = self.metrics.sources.get(chosen)
+        if source is None or not source.may_be_used_in(namespace):
             return None
-        return chosen, found
+        return chosen, source
 
 
 def load(path: Path | str) -> Config:
-    """The configuration in a YAML file. ValueError with one sentence that names the field."""
+    """Read the configuration. Raises ValueError with one sentence that names the field."""
     try:
         raw: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:

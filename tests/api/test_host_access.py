@@ -44,5 +44,5 @@ def test_it_is_refused_with_its_field_and_a_remedy(way: str, where: str) -> None
     assert "pods.hostAccess" in refused.remedy
 
 
-def test_what_stays_inside_its_pod_is_taken() -> None:
+def test_templates_without_node_access_are_accepted() -> None:
     assert host_access(Spec.model_validate(good()["spec"])) is None

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merit.api.quantity import (
-    Refused,
+    InvalidValue,
     format_duration,
     format_share,
     parse_decimal,
@@ -29,8 +29,8 @@ def test_a_duration_is_read_in_seconds(text: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     "text", ["", "1d", "5", "-5s", "5 s", "1h\n", "99999h", "s", "٣s", 5, None]
 )
-def test_what_is_no_duration_is_refused(text: object) -> None:
-    with pytest.raises(Refused):
+def test_an_invalid_duration_is_refused(text: object) -> None:
+    with pytest.raises(InvalidValue):
         parse_duration(text)
 
 
@@ -46,8 +46,8 @@ def test_a_share_is_read_and_written(text: str, share: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["150%", "1", "-1%", "1 %", "NaN%", 0.01, True, None])
-def test_what_is_no_share_is_refused(text: object) -> None:
-    with pytest.raises(Refused):
+def test_an_invalid_share_is_refused(text: object) -> None:
+    with pytest.raises(InvalidValue):
         parse_share(text)
 
 
@@ -56,6 +56,6 @@ def test_a_decimal_keeps_its_digits() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "NaN", "inf", "1e9", "1,5", ".5", 0.8, 1, True])
-def test_what_is_no_decimal_is_refused(text: object) -> None:
-    with pytest.raises(Refused):
+def test_an_invalid_decimal_is_refused(text: object) -> None:
+    with pytest.raises(InvalidValue):
         parse_decimal(text)

@@ -34,7 +34,7 @@ def test_a_manifest_with_every_field_is_read() -> None:
     assert spec.model_dump(by_alias=True, exclude_none=True).keys() == full()["spec"].keys()
 
 
-def test_every_default_is_in_force_and_shown() -> None:
+def test_every_default_is_applied_and_shown() -> None:
     spec = parse(good())
     assert isinstance(spec, Spec)
     assert effective(spec, source="contour").to_status() == {
@@ -76,7 +76,7 @@ def test_nulls_are_absent() -> None:
     assert parse(put("spec.monitoring", None)) == parse(good())
 
 
-def test_a_tower_of_lists_is_refused_not_a_crash() -> None:
+def test_deeply_nested_lists_are_refused_without_a_crash() -> None:
     tower: Any = []
     for _ in range(5000):
         tower = [tower]

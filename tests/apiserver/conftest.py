@@ -1,40 +1,48 @@
-"""The operator's own client of the real API server, and a stage on it."""
+"""A namespace, a client and a stage on the session's API server."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
 from e2e.cluster.controlplane import ControlPlane
-from e2e.dataplane.apply import GATEWAY_API, module
-from merit.cluster.client import Cluster
+from merit.kube.client import Cluster
+from tests.apiserver.crds import define_gateway_api
 from tests.apiserver.stage import Stage
-from tests.conftest import define
-
-CRDS = "config/crd/standard"
 
 
 @pytest.fixture(scope="session")
 def gateway_api(control_plane: ControlPlane) -> ControlPlane:
-    """The API server with Gateway API's own kinds, from the module that the data plane uses."""
-    routes = str(module(GATEWAY_API) / CRDS / "gateway.networking.k8s.io_httproutes.yaml")
-    define(control_plane, routes)
+    """The session's API server, with Gateway API's HTTPRoute."""
+    define_gateway_api(control_plane)
     return control_plane
 
 
+@pytest.fixture
+def namespace(control_plane: ControlPlane, request: pytest.FixtureRequest) -> str:
+    """A namespace of the test's own, named after it."""
+    name = "t-" + re.sub("[^a-z0-9]+", "-", request.node.name.lower())[-50:].strip("-")
+    control_plane.kubectl("create", "namespace", name)
+    return name
+
+
 @pytest_asyncio.fixture
-async def stage(
-    gateway_api: ControlPlane, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> AsyncIterator[Stage]:
-    """A namespace of its own with the world's actors in it."""
-    name = "s-" + re.sub("[^a-z0-9]+", "-", request.node.name.lower())[-50:].strip("-")
-    gateway_api.kubectl("create", "namespace", name)
-    monkeypatch.setenv("KUBECONFIG", str(gateway_api.kubeconfig))
+async def cluster(
+    control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Cluster]:
+    """The operator's own client, connected to the session's API server."""
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
     client = await Cluster.connect()
-    made = Stage(gateway_api, client, name)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+def stage(gateway_api: ControlPlane, cluster: Cluster, namespace: str) -> Iterator[Stage]:
+    """The test's namespace with the world's actors and an operator in it."""
+    made = Stage(gateway_api, cluster, namespace)
     yield made
     made.api.close()
-    await client.close()

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from merit import app, logs
-from merit.cluster.cache import Cache, Key
-from merit.cluster.client import Cluster
-from merit.cluster.recorder import Recorder
-from merit.config import Config, load
-from merit.figures import Calls
-from merit.reconciler.witness import Witness
-from merit.works import Works
+from merit.config import load
+from merit.kube.cache import Key
+from merit.process import app, logs
+from merit.process.assembly import Components
+from merit.reconciler.telemetry import Telemetry
 
 
-class Tells:
+class Printer:
     """Prints every key. A key named `stuck` never ends by itself."""
-
-    may_decide: Callable[[float], bool]
-    wake: Callable[[Key], None]
 
     async def reconcile(self, key: Key) -> float | None:
         print(f"reconcile {key.namespace}/{key.name}", flush=True)
@@ -36,24 +30,25 @@ class Tells:
     def wants_sample(self, key: Key) -> bool:
         return False
 
-    def concerned(self, key: Key, obj: dict[str, Any] | None) -> set[Key]:
+    def affected(self, key: Key, obj: dict[str, Any] | None) -> set[Key]:
         return set()
 
-    def looked(self, keys: Iterable[Key]) -> None:
-        """Nobody waits for it."""
+    def polled(self, keys: Iterable[Key]) -> None:
+        """Nothing is judged."""
+
+    def exposed(self) -> Mapping[str, frozenset[Key]]:
+        return {}
 
 
-class Blind:
-    """A fleet that never looks."""
+class NoPolls:
+    """Metrics sources that are never polled."""
 
-    async def run(self, told: object) -> None:
+    async def run(self, on_poll: object, **_: object) -> None:
         await asyncio.Event().wait()
 
 
-def build(
-    cluster: Cluster, cache: Cache, recorder: Recorder, config: Config, calls: Calls
-) -> Works:
-    return Works(reconciler=Tells(), fleet=Blind(), witness=Witness())
+def build(*_: object) -> Components:
+    return Components(reconciler=Printer(), metrics=NoPolls(), telemetry=Telemetry())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The chart's admission policies on a real API server: who may do what, and what is said."""
+"""The chart's admission policies on a real API server: who may do what, and the messages."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,8 +12,9 @@ import pytest
 from e2e.cluster.controlplane import ControlPlane
 from e2e.cluster.paths import ClusterError
 from tests.api.manifests import put
-from tests.apiserver.test_crd import apply
-from tests.chart.test_chart import render
+from tests.apiserver.crds import apply
+from tests.apiserver.processes import PATIENCE
+from tests.chart.rendered import render
 
 pytestmark = pytest.mark.apiserver
 
@@ -56,7 +57,7 @@ def guarded(control_plane: ControlPlane) -> Iterator[ControlPlane]:
     ]
     for obj in made:
         apply(control_plane, obj)
-    _until_refused(control_plane)
+    _until_in_force(control_plane)
     yield control_plane
     for obj in made:
         if obj["kind"].startswith("Validating"):
@@ -89,28 +90,32 @@ def _role(user: str, rules: list[Object], *cluster_roles: str) -> list[Object]:
     return made
 
 
-def _until_refused(plane: ControlPlane) -> None:
-    """A new policy takes a moment until every rule of it is asked."""
-    deadline = time.monotonic() + 30
-    ledger = {**config_map("probe-ledger", labelled=True), "data": {}}
-    asked = (
-        ("writer", put("metadata.name", "probe")),
-        ("oncall", put("spec.rollback", PIN, put("metadata.name", "probe"))),
-        ("deployer", with_token("abort", "1", put("metadata.name", "probe"))),
-        ("deployer", ledger),
-    )
-    for user, obj in asked:
-        while True:
-            manager = "--field-manager=other"
-            said = refused(plane, user, obj, "create", "--dry-run=server", manager)
-            if said or (user == "oncall"):  # a create with the verb is a restore
-                break
-            assert time.monotonic() < deadline, f"{user} is not refused"
-            time.sleep(0.1)
+def _until_in_force(plane: ControlPlane) -> None:
+    """New policies and roles need a moment each: wait for a refusal by, and a right from, each."""
+    probe = put("metadata.name", "probe")
+    dry_run = ("create", "--dry-run=server", "--field-manager=other")
+    refusals = {
+        "merit-pod-rights": ("writer", probe),
+        "merit-rollback-owner": ("deployer", put("spec.rollback", PIN, probe)),
+        "merit-operate": ("deployer", with_token("abort", "1", probe)),
+        "merit-ledger-writer": ("deployer", config_map("probe-ledger", labelled=True)),
+    }
+    for policy, (user, obj) in refusals.items():
+        _wait(lambda user=user, obj=obj, name=policy: name in refused(plane, user, obj, *dry_run))
+    for user in ("writer", "deployer", "oncall", OPERATOR):
+        allowed = config_map("probe", labelled=False)
+        _wait(lambda user=user, obj=allowed: not refused(plane, user, obj, *dry_run))
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def refused(plane: ControlPlane, user: str, obj: Object, verb: str, *more: str) -> str:
-    """What `user` is told when it does that to the object; empty if it is taken."""
+    """The error that `user` gets for doing that with the object; "" if it is accepted."""
     obj["metadata"]["namespace"] = NAMESPACE
     try:
         plane.kubectl(verb, *_as(user), *more, "-f", "-", stdin=json.dumps(obj))
@@ -272,7 +277,7 @@ def test_a_ledger_is_written_by_the_operator_and_by_who_may_operate(
     guarded: ControlPlane,
 ) -> None:
     forged = config_map("forged-ledger", labelled=True)
-    assert "operator's memory" in refused(guarded, "deployer", forged, "create")
+    assert "operator's ledger" in refused(guarded, "deployer", forged, "create")
     assert not refused(guarded, "deployer", config_map("books-ledger", labelled=False), "create")
     assert not refused(guarded, "oncall", config_map("saved-ledger", labelled=True), "create")
     assert not refused(guarded, OPERATOR, config_map("own-ledger", labelled=True), "create")

@@ -93,17 +93,17 @@ async def test_matches_filters_and_timeouts_reach_the_route_as_they_were_written
     assert [m.get("method") for m in forwarding["matches"]] == ["POST", None, None]
     assert forwarding["backendRefs"][0]["weight"] == 100
     assert "backendRefs" not in redirecting
-    await stage.rest(60.0)
+    await stage.advance(60.0)
     before = versions(stage)
-    stage.start()
-    await stage.rest(60.0)
+    stage.restart_operator()
+    await stage.advance(60.0)
     assert versions(stage) == before  # defaults of the server are no drift, for a new one neither
 
 
 async def test_edits_by_hand_are_put_right_and_then_it_is_quiet(stage: Stage) -> None:
     stage.declare("good", **scalable())
     await stage.run(live("good"), "it serves")
-    await stage.rest(400.0)
+    await stage.advance(400.0)
     deployment, service = named(stage, "Deployment"), named(stage, "Service")
     stage.store.refresh()
     template = copy.deepcopy(stage.store.objects[deployment]["spec"]["template"])
@@ -111,7 +111,7 @@ async def test_edits_by_hand_are_put_right_and_then_it_is_quiet(stage: Stage) ->
     stage.api.merge(deployment, {"spec": {"template": template, "paused": True}}, STRANGER)
     stage.api.merge(service, {"spec": {"selector": {"app": "theirs"}}}, STRANGER)
     stage.api.merge(service, {"metadata": {"labels": {"merit.dev/name": None}}}, STRANGER)
-    await stage.rest(30.0)
+    await stage.advance(30.0)
     stage.store.refresh()
     mended = stage.store.objects[deployment]["spec"]
     assert mended["template"]["spec"]["containers"][0]["image"] == "example.com/server:1"
@@ -119,8 +119,8 @@ async def test_edits_by_hand_are_put_right_and_then_it_is_quiet(stage: Stage) ->
     assert "app" not in stage.store.objects[service]["spec"]["selector"]
     assert stage.store.objects[service]["metadata"]["labels"]["merit.dev/name"] == "fraud-scorer"
     before = versions(stage)
-    stage.start()
-    await stage.rest(60.0)
+    stage.restart_operator()
+    await stage.advance(60.0)
     assert versions(stage) == before
 
 
@@ -129,7 +129,7 @@ async def test_an_addition_that_no_apply_takes_back_is_said_with_its_manager(sta
     await stage.run(live("good"), "it serves")
     pinned = {"spec": {"template": {"spec": {"nodeSelector": {"disk": "ssd"}}}}}
     stage.api.merge(named(stage, "Deployment"), pinned, STRANGER)
-    await stage.rest(30.0)
+    await stage.advance(30.0)
     assert STRANGER in stage.status["summary"]
 
 
@@ -138,15 +138,15 @@ async def test_autoscaler_and_budget_are_taken_by_the_server_and_replicas_are_th
 ) -> None:
     stage.declare("good", **scalable())
     await stage.run(live("good"), "it serves")
-    await stage.rest(30.0)
+    await stage.advance(30.0)
     stage.store.refresh()
     scaler = stage.store.objects[named(stage, "HorizontalPodAutoscaler")]["spec"]
     assert (scaler["minReplicas"], scaler["maxReplicas"]) == (2, 8)
     assert named(stage, "PodDisruptionBudget") in stage.store.objects
     deployment = named(stage, "Deployment")
     stage.api.merge(deployment, {"spec": {"replicas": 5}}, "hpa", "scale")
-    stage.actors.load[deployment[2][-8:]] = 5
-    await stage.rest(60.0)
+    stage.actors.load_replicas[deployment[2][-8:]] = 5
+    await stage.advance(60.0)
     stage.store.refresh()
     assert stage.store.objects[deployment]["spec"]["replicas"] == 5
     entries = stage.store.objects[deployment]["metadata"]["managedFields"]
@@ -179,7 +179,7 @@ async def test_an_edit_into_a_refused_route_leaves_the_one_that_stands(stage: St
     wrong[0]["timeouts"] = {"request": "1s", "backendRequest": "5s"}
     stage.declare("good", rollout=routed(wrong))
     await stage.run(lambda s: "refuses it" in s.status.get("summary", ""), "said", limit=60.0)
-    await stage.rest(30.0)
+    await stage.advance(30.0)
     stage.store.refresh()
     route = stage.store.objects["HTTPRoute", stage.key.namespace, "fraud-scorer"]["spec"]
     assert route["rules"][0]["timeouts"] == RULES[0]["timeouts"]

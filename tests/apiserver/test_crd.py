@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
@@ -24,12 +23,9 @@ from merit.api.status import (
 )
 from tests.api.manifests import full, good, put
 from tests.api.wrong_manifests import PARAMS, Wrong
+from tests.apiserver.crds import apply
 
 pytestmark = pytest.mark.apiserver
-
-
-def apply(plane: ControlPlane, manifest: dict[str, Any], *more: str) -> str:
-    return plane.kubectl("apply", "--server-side", *more, "-f", "-", stdin=json.dumps(manifest))
 
 
 def test_a_good_manifest_is_stored_as_written_with_no_default_in_spec(
@@ -62,11 +58,12 @@ def test_every_field_is_taken_and_kept(control_plane: ControlPlane) -> None:
 def test_nothing_of_a_whole_status_is_pruned(control_plane: ControlPlane) -> None:
     apply(control_plane, put("metadata.name", "status"))
     at, h = "2026-11-23T01:02:03Z", "h1:" + "0" * 64
-    told = Status(
+    status = Status(
         observed_generation=1,
         phase="Canary 25%",
         trust="Earning",
-        summary="errors fine",
+        reason="Canary 0.4% errors",
+        summary="errors 0.4% of 1,000 requests, below 1%",
         conditions=(Condition(type="Ready", status="False", reason="Canary", message="25%"),),
         stable=Revision(revision=h, short="0" * 8, policy="1" * 8, version="1", promoted_at=at),
         candidate=Candidate(
@@ -97,15 +94,18 @@ def test_nothing_of_a_whole_status_is_pruned(control_plane: ControlPlane) -> Non
         effective={"steps": [1, 5], "holdback": {"weight": 10}},
         analysis={"errors": {"log_m": "1.234"}, "log": []},
     ).to_dict()
-    told = json.loads(json.dumps(told))
+    expected = json.loads(json.dumps(status))
     control_plane.kubectl(
         "patch", "mdep", "status", "--subresource=status", "--type=merge",
-        "-p", json.dumps({"status": told}),
+        "-p", json.dumps({"status": expected}),
     )  # fmt: skip
     stored = json.loads(control_plane.kubectl("get", "mdep", "status", "-o", "json"))["status"]
-    assert stored == told
+    assert stored == expected
     table = control_plane.kubectl("get", "mdep", "status")
-    assert "Canary 25%" in table and "Earning" in table and "errors fine" in table
+    assert "Canary 25%" in table and "Earning" in table and "Canary 0.4% errors" in table
+    assert "of 1,000 requests" not in table
+    wide = control_plane.kubectl("get", "mdep", "status", "-o", "wide")
+    assert "errors 0.4% of 1,000 requests, below 1%" in wide
 
 
 @pytest.mark.parametrize("wrong", PARAMS)

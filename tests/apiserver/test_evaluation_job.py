@@ -10,9 +10,9 @@ import pytest
 from e2e.cluster.controlplane import ControlPlane
 from merit.api.spec import Spec
 from merit.api.validation import parse_spec
-from merit.children.job import evaluation_job
-from merit.children.records import stage_record
-from merit.children.workload import owner_reference
+from merit.objects.evaluation_job import evaluation_job
+from merit.objects.records import stage_record
+from merit.objects.workload import owner_reference
 from tests.api.manifests import put
 
 pytestmark = pytest.mark.apiserver

@@ -26,15 +26,15 @@ def records(stage: Stage) -> int:
 
 async def test_the_bad_manifest_applied_again_moves_nothing(stage: Stage) -> None:
     await after_a_rollback(stage)
-    await stage.rest(90.0)  # until the pods of the second one are gone
+    await stage.advance(90.0)  # until the pods of the second one are gone
     pin, generation, jobs = stage.pin, stage.mdep["metadata"]["generation"], records(stage)
     for _ in range(3):
         stage.declare("failing")
-        await stage.rest(60.0)
+        await stage.advance(60.0)
     manifest = json.dumps(bare(stage, {}) | {"spec": stage.declared("failing")})
     for way in (("apply",), ("apply", "--server-side", "--force-conflicts")):
         stage.plane.kubectl(*way, "-f", "-", stdin=manifest)
-        await stage.rest(60.0)
+        await stage.advance(60.0)
     assert (stage.pin, stage.mdep["metadata"]["generation"]) == (pin, generation)
     assert records(stage) == jobs
     assert stage.weights == {"good": 100}
@@ -65,13 +65,13 @@ async def test_a_pin_that_nobody_owns_would_be_pruned_so_it_is_owned_again(stage
     pin, generation = stage.pin, stage.mdep["metadata"]["generation"]
     wiped(stage)
     assert stage.pin_managers() == []
-    await stage.rest(30.0)
+    await stage.advance(30.0)
     assert "merit" in stage.pin_managers()
     assert stage.mdep["metadata"]["generation"] == generation
     stage.declare("failing")
     flux_takes_over(stage)
     stage.declare("failing")
-    await stage.rest(30.0)
+    await stage.advance(30.0)
     assert stage.pin == pin and stage.weights == {"good": 100}
     stage.declare("better")
     await stage.run(lambda s: s.pin is None, "Git moves on, and the pin is cleared")
@@ -86,7 +86,7 @@ async def test_a_manager_named_like_kubectl_would_lose_its_pin_to_flux(stage: St
     flux_takes_over(stage)
     stage.declare("failing")
     assert stage.pin is None
-    await stage.rest(30.0)
+    await stage.advance(30.0)
     assert stage.pin == pin and stage.pin_managers() == ["merit"]
 
 
@@ -107,7 +107,7 @@ async def test_git_may_go_back_and_forth_and_the_rejected_stays_so(stage: Stage)
     jobs = records(stage)
     stage.declare("failing")
     await stage.run(rolled_back, "and forth again")
-    await stage.rest(60.0)
+    await stage.advance(60.0)
     assert stage.weights == {"good": 100}
     assert records(stage) == jobs
 
@@ -134,13 +134,13 @@ async def test_a_copied_pin_is_no_fight(stage: Stage) -> None:
     await after_a_rollback(stage)
     pin = dict(stage.pin or {})
     stage.declare("failing", rollback=pin)
-    await stage.rest(30.0)
+    await stage.advance(30.0)
     assert stage.pin == pin
     assert not [c for c in stage.status["conditions"] if c["type"] == "OwnershipConflict"]
     stage.declare("failing", rollback=pin | {"reason": "Mine"})
-    await stage.rest(60.0)
+    await stage.advance(60.0)
     generation = stage.mdep["metadata"]["generation"]
-    await stage.rest(60.0)
+    await stage.advance(60.0)
     assert stage.mdep["metadata"]["generation"] == generation
     said = {c["type"]: c for c in stage.status["conditions"]}
     assert said["OwnershipConflict"]["status"] == "True"
@@ -167,20 +167,20 @@ async def test_restored_without_status_nothing_is_canaried_and_the_pin_is_owned(
     told = dict.fromkeys(stage.status)
     stage.api.merge(stage.ref, {"status": told}, "restore", "status")
     wiped(stage)
-    stage.start()
+    stage.restart_operator()
     await stage.run(rolled_back, "rebuilt from pin and ledger", 60.0)
-    await stage.rest(60.0)
+    await stage.advance(60.0)
     assert stage.weights == {"good": 100} and "merit" in stage.pin_managers()
     assert "Restored" in stage.notes
 
 
 async def test_deleted_and_made_again_the_rejected_gets_no_traffic(stage: Stage) -> None:
     await after_a_rollback(stage)
-    await stage.rest(30.0)  # the ledger is written once traffic has moved
+    await stage.advance(30.0)  # the ledger is written once traffic has moved
     stage.store.delete(stage.ref, "user")
     await stage.run(lambda s: not any(r[0] == "Deployment" for r in s.store.objects), "collected")
     stage.declare("failing")
-    await stage.rest(60.0)
+    await stage.advance(60.0)
     assert "failing" not in stage.weights
     assert stage.status["rejected"] and not any(r[0] == "Job" for r in stage.store.objects)
     stage.declare("good")

@@ -2,113 +2,56 @@
 
 from __future__ import annotations
 
-import copy
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from merit.api.names import LABEL_NAME
-from tests.apiserver.nodes import Nodes
-from tests.apiserver.running import running, soon
-from tests.apiserver.stage import Stage, live
-from tests.world.ailing import LOOP, LOST, ONCE
+from tests.apiserver.nodes import REVISION
+from tests.apiserver.processes import eventually, operator_running
+from tests.apiserver.stage import Stage, canary, live, scaled, unblamed, weighs
 from tests.world.manifests import manifest
-from tests.world.traffic import weights
+from tests.world.pods import CRASH_LOOP, NOT_READY, OOM_KILLED_ONCE, created
 
 pytestmark = pytest.mark.apiserver
 WARM = manifest("good")["spec"]["rollbackPolicy"] | {"keepWarm": "24h"}
-HANGS = 400.0  # seconds until the pods of a lost node are made again elsewhere, and some more
-
-
-def weighs(weight: int) -> Callable[[Stage], bool]:
-    """The candidate has this share, and status knows."""
-    return lambda stage: (
-        stage.weights.get("better") == weight
-        and (stage.status.get("candidate") or {}).get("weight") == weight
-    )
-
-
-async def canary(stage: Stage, weight: int) -> Nodes:
-    """Stable on nodes a and b, the candidate alone on c, and with that share."""
-    nodes = stage.on("abc")
-    nodes.cordon("c")
-    stage.declare("good")
-    await stage.run(live("good"), "the first version serves")
-    nodes.back("c")
-    for name in "ab":
-        nodes.cordon(name)
-    stage.declare("better")
-    await stage.run(weighs(weight), f"the candidate has {weight}%")
-    for name in "ab":
-        nodes.back(name)
-    assert (nodes.where("good"), nodes.where("better")) == ("ab", "cc")
-    return nodes
-
-
-def scaled(pods: int) -> dict[str, Any]:
-    """So many pods for each revision."""
-    constraints = copy.deepcopy(manifest("good")["spec"]["constraints"])
-    constraints["scale"] = {"rps": 200, "replicas": {"min": pods, "max": pods}}
-    return {"constraints": constraints}
-
-
-def story(stage: Stage) -> str:
-    status = stage.status
-    return f"{status.get('summary')} {(status.get('next') or {}).get('what')}"
-
-
-def condition(stage: Stage, kind: str) -> dict[str, str]:
-    found: dict[str, dict[str, str]] = {c["type"]: c for c in stage.status["conditions"]}
-    return found[kind]
+HANGS = 400.0  # seconds until the pods of a lost node are replaced elsewhere, and some more
 
 
 def pods_of_stable(stage: Stage) -> int:
-    """How many its Deployment asks for."""
+    """The replicas of its Deployment."""
     name = f"fraud-scorer-{stage.status['stable']['short']}"
-    found: int = stage.store.objects["Deployment", stage.key.namespace, name]["spec"]["replicas"]
-    return found
+    return int(stage.store.objects["Deployment", stage.key.namespace, name]["spec"]["replicas"])
 
 
-def unblamed(stage: Stage) -> bool:
-    return not stage.status.get("rejected") and stage.pin is None
-
-
-def route_is(stage: Stage, version: str) -> bool:
-    """The HTTPRoute as it stands on the server now sends all to that version."""
-    stage.store.refresh()
-    short = {v: s for s, v in stage.traffic.versions.items()}[version]
-    route = stage.store.objects["HTTPRoute", stage.key.namespace, "fraud-scorer"]
-    return weights(route) == {short: 100}
-
-
-async def test_a_lost_node_is_weight_0_within_a_second_and_the_next_operator_starts_it_again(
+async def test_a_lost_node_is_weight_0_and_the_next_operator_starts_the_candidate_again(
     stage: Stage, tmp_path: Path
 ) -> None:
     nodes = await canary(stage, 50)
-    async with running(stage, tmp_path):
+    async with operator_running(stage, tmp_path):
         assert weighs(50)(stage)
         nodes.lose("c")
-        began = time.monotonic()  # the API server has said so
-        await soon(lambda: route_is(stage, "good"), 10.0)
-        assert time.monotonic() - began < 1.0
-    stage.start()  # and another operator, which knows nothing
-    await stage.rest(60.0)
+        await eventually(lambda: stage.sends_all_to("good"))
+    stage.restart_operator()  # and another operator, which knows nothing
+    await stage.advance(60.0)
     assert stage.status["phase"] == "Withdrawn" and unblamed(stage)
-    assert "it was at 50%, step 2 of 3" in story(stage)
-    assert "start again at 10%, with no evidence carried over, when 2 of its pods" in story(stage)
-    assert nodes.where("better") == "cc"  # and hangs there
+    assert "it was at 50%, step 2 of 3" in stage.describe()
+    assert (
+        "start again at 10%, with no evidence carried over, when 2 of its pods" in stage.describe()
+    )
+    assert nodes.where("better") == "cc"  # and they stay there
     await stage.run(weighs(10), "at its first step again", limit=HANGS)
     assert "c" not in nodes.where("better")
-    stage.start()
+    stage.restart_operator()
     await stage.run(live("better"), "and through")
     assert unblamed(stage)
 
 
-async def test_one_node_of_several_holds_the_step_and_shrinks_nobody(stage: Stage) -> None:
-    nodes = stage.on("abc")
+async def test_one_lost_node_of_several_holds_the_step_and_scales_nothing_down(
+    stage: Stage,
+) -> None:
+    nodes = stage.use_nodes("abc")
     stage.declare("good", **scaled(3))
     await stage.run(live("good"), "the first version serves")
     stage.declare("better", **scaled(3))
@@ -125,39 +68,39 @@ async def test_one_node_of_several_holds_the_step_and_shrinks_nobody(stage: Stag
 
         return passed
 
-    await stage.run(until(stage.clock() + 250.0), "it hangs")
-    assert "2 of 3 pods ready, before 90% is entered" in story(stage)
-    await stage.run(weighs(90), "made again on the other nodes", limit=HANGS)
+    await stage.run(until(stage.clock() + 250.0), "the pods of the lost node stay")
+    assert "2 of 3 pods ready, before 90% is entered" in stage.describe()
+    await stage.run(weighs(90), "replaced on the other nodes", limit=HANGS)
     assert "b" not in nodes.where("good") + nodes.where("better")
     await stage.run(live("better"), "promoted")
     assert floor == {3} and unblamed(stage)
 
 
-async def test_stables_lost_node_is_held_against_nobody_and_its_pods_are_asked_for_all_the_time(
+async def test_stables_lost_node_blames_no_version_and_stable_keeps_its_replicas(
     stage: Stage,
 ) -> None:
     nodes = await canary(stage, 10)
     for name in "ab":
         nodes.lose(name)
-    stage.traffic.turn("good", 1.0)  # nobody is there to answer
-    asked: set[int] = set()
+    stage.traffic.set_errors("good", 1.0)  # no pod is left to answer
+    replicas: set[int] = set()
 
     def promoted(stage: Stage) -> bool:
         if stage.status["stable"]["version"] == "good":
-            asked.add(pods_of_stable(stage))
+            replicas.add(pods_of_stable(stage))
         return live("better")(stage)
 
     await stage.run(promoted, "promoted on its own evidence")
-    assert asked == {2} and unblamed(stage)
+    assert replicas == {2} and unblamed(stage)
 
 
-async def test_a_candidate_is_given_up_though_stable_has_no_pod_left(stage: Stage) -> None:
+async def test_a_crashing_candidate_is_rejected_though_stable_has_no_pod_left(stage: Stage) -> None:
     nodes = await canary(stage, 10)
     for name in "ab":
         nodes.lose(name)
     await stage.step()
     assert weighs(10)(stage)
-    stage.actors.ailing["better"] = (8, LOOP)
+    stage.actors.pod_status["better"] = (8, CRASH_LOOP)
     await stage.at_once(lambda s: s.weights == {"good": 100}, "weight 0")
     await stage.run(lambda s: s.pin is not None, "rejected", limit=30.0)
     assert stage.status["rejected"][0]["reason"] == "PodsDown"
@@ -171,66 +114,71 @@ async def test_a_drain_is_slowed_by_the_budgets_and_moves_no_weight(stage: Stage
         while left := [p for p in nodes.pods(name) if LABEL_NAME in p["metadata"]["labels"]]:
             refused += [nodes.evict(pod) for pod in left].count(False)
             await stage.step()
-            assert stage.weights["better"] in (10, 50), story(stage)
-        nodes.back(name)
+            assert stage.weights["better"] in (10, 50), stage.describe()
+        nodes.restore(name)
     assert refused and unblamed(stage)
     await stage.run(live("better"), "promoted")
     assert unblamed(stage) and "Withdrawn" not in stage.notes
 
 
-async def test_a_model_that_is_still_loading_on_a_lost_node_has_its_whole_time_again(
+async def test_a_model_that_was_loading_on_a_lost_node_has_its_whole_deadline_again(
     stage: Stage,
 ) -> None:
-    nodes = stage.on("ab")
+    nodes = stage.use_nodes("ab")
     nodes.cordon("b")
     stage.declare("good")
     await stage.run(live("good"), "the first version serves")
-    nodes.back("b")
+    nodes.restore("b")
     nodes.cordon("a")
-    stage.actors.ailing["better"] = (8, LOST)
+    stage.actors.pod_status["better"] = (8, NOT_READY)
     stage.declare("better")
     await stage.run(lambda s: nodes.where("better") == "bb", "it loads")
     nodes.lose("b")
-    nodes.back("a")
-    await stage.rest(290.0)
-    stage.actors.late = True  # the Deployment says so after five minutes
-    await stage.run(lambda s: nodes.where("better") == "aa", "made again", limit=HANGS)
-    await stage.rest(60.0)
+    nodes.restore("a")
+    await stage.advance(290.0)
+    stage.actors.deadline_exceeded = True  # the Deployment says so after five minutes
+    await stage.run(lambda s: nodes.where("better") == "aa", "replaced", limit=HANGS)
+    await stage.advance(60.0)
     assert unblamed(stage)
-    stage.actors.ailing.clear()
+    stage.actors.pod_status.clear()
     await stage.run(live("better"), "promoted")
 
 
-async def test_what_is_live_and_loses_its_node_is_told_gets_help_and_no_blame(stage: Stage) -> None:
-    nodes = stage.on("ab")
+async def test_a_live_version_that_loses_its_node_is_reported_helped_and_not_blamed(
+    stage: Stage,
+) -> None:
+    nodes = stage.use_nodes("ab")
     nodes.cordon("b")
     stage.declare("good", rollbackPolicy=WARM)
     await stage.run(live("good"), "the first version serves")
-    nodes.back("b")
+    nodes.restore("b")
     nodes.cordon("a")
     stage.declare("better", rollbackPolicy=WARM)
     await stage.run(live("better"), "the second one serves")
-    await stage.rest(60.0)
-    nodes.back("a")
+    await stage.advance(60.0)
+    nodes.restore("a")
     nodes.lose("b")
-    stage.traffic.turn("better", 1.0)  # nobody is there to answer
+    stage.traffic.set_errors("better", 1.0)  # no pod is left to answer
     await stage.step()
     short = stage.status["stable"]["short"]
-    assert condition(stage, "Available")["message"] == f"{short} has 100% and no ready pod"
+    assert stage.condition("Available")["message"] == f"{short} has 100% and no ready pod"
     await stage.run(lambda s: s.weights.get("good") == 50, "its predecessor helps")
-    await stage.run(lambda s: nodes.where("better") == "aa", "made again", limit=HANGS)
-    stage.traffic.turn("better", 0.0005)
-    await stage.rest(120.0)
-    assert unblamed(stage) and condition(stage, "Available")["status"] == "True"
+    await stage.run(lambda s: nodes.where("better") == "aa", "replaced", limit=HANGS)
+    # However long the step has taken in real time: there are no errors once its pods are ready.
+    pods = [p for p in nodes.pods("a") if p["metadata"]["labels"].get(REVISION) == short]
+    replaced = min(created(pod) for pod in pods)
+    stage.traffic.set_errors("better", 0.0005, since=replaced)
+    await stage.advance(120.0)
+    assert unblamed(stage) and stage.condition("Available")["status"] == "True"
 
 
-async def test_what_a_node_without_memory_ends_is_not_added_up(stage: Stage) -> None:
+async def test_pods_that_nodes_without_memory_evict_are_not_added_up(stage: Stage) -> None:
     nodes = await canary(stage, 10)
-    stage.actors.ailing["better"] = (1, ONCE)
+    stage.actors.pod_status["better"] = (1, OOM_KILLED_ONCE)
     for name in ("c", "a"):
         await stage.step()
-        nodes.starve(name)
-        await stage.rest(30.0)
+        nodes.run_out_of_memory(name)
+        await stage.advance(30.0)
     assert sum(p["status"].get("phase") == "Failed" for p in stage.store.all("Pod")) >= 3
     await stage.run(live("better"), "promoted")
     assert unblamed(stage)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from e2e.cluster import build
+from tests.apiserver.crds import ROOT
 from tests.apiserver.stage import Stage, live, rolled_back
 
 pytestmark = pytest.mark.apiserver
-ROOT = Path(__file__).parents[2]
 
 
 async def merit(stage: Stage, *words: str, working: bool = True) -> tuple[int, str, str]:
@@ -25,7 +25,7 @@ async def merit(stage: Stage, *words: str, working: bool = True) -> tuple[int, s
         "PYTHONPATH": str(ROOT / "operator"),
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "merit.plugin", *words, "-n", stage.key.namespace,
+        sys.executable, "-m", "merit.cli.kubectl_plugin", *words, "-n", stage.key.namespace,
         env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     ended = asyncio.ensure_future(process.communicate())
@@ -38,7 +38,7 @@ async def merit(stage: Stage, *words: str, working: bool = True) -> tuple[int, s
     return process.returncode, out.decode(), err.decode()
 
 
-async def canary(stage: Stage, version: str = "better") -> None:
+async def to_canary(stage: Stage, version: str = "better") -> None:
     stage.declare("good")
     await stage.run(live("good"), "the first version serves")
     stage.declare(version)
@@ -46,7 +46,7 @@ async def canary(stage: Stage, version: str = "better") -> None:
 
 
 async def test_abort_says_what_happened_and_retry_tries_again(stage: Stage) -> None:
-    await canary(stage)
+    await to_canary(stage)
     short = stage.status["candidate"]["short"]
     code, out, err = await merit(stage, "abort", "fraud-scorer")
     assert (code, err) == (0, "")
@@ -64,7 +64,7 @@ async def test_abort_says_what_happened_and_retry_tries_again(stage: Stage) -> N
 
 
 async def test_promote_and_rollback_go_there_and_back(stage: Stage) -> None:
-    await canary(stage)
+    await to_canary(stage)
     code, out, err = await merit(stage, "promote", "fraud-scorer")
     assert (code, err) == (0, "") and "promoted" in out
     await stage.run(live("better"), "promoted")
@@ -97,7 +97,7 @@ async def test_what_cannot_be_done_is_a_sentence(stage: Stage) -> None:
     stage.declare("good")
     await stage.run(live("good"), "the first version serves")
     code, _, err = await merit(stage, "promote", "fraud-scorer")
-    assert code == 1 and "nothing to promote: no version is on its way (Live)" in err
+    assert code == 1 and "nothing to promote: there is no candidate (Live)" in err
     code, _, err = await merit(stage, "rollback", "fraud-scorer")
     assert code == 1 and "no earlier revision is on record" in err
     code, _, err = await merit(stage, "retry", "fraud-scorer")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chart.test_chart import only, render
+from tests.chart.rendered import only, render
 
 POLICIES = ("merit-rollback-owner", "merit-operate", "merit-pod-rights", "merit-ledger-writer")
 POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"

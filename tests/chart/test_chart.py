@@ -1,25 +1,19 @@
-"""The chart as Helm renders it: what it asks for, what it fences in, what it refuses."""
+"""The chart: its rights, the security of its pods, its values."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
-from e2e.cluster.build import KUBERNETES, binary
 from merit import config
-from merit.cluster.watches import watched
+from merit.kube.watches import watched
+from tests.chart.rendered import CHART, ROOT, helm, only, render
 
-ROOT = Path(__file__).parents[2]
-CHART = ROOT / "charts" / "merit"
 CRD = "merit.dev_modeldeployments.yaml"
-OPTIONS = ("--kube-version", KUBERNETES)
 PROMETHEUS = {"url": "http://prometheus.monitoring:9090"}
 CONFIG = {
     "metrics": {
@@ -27,27 +21,6 @@ CONFIG = {
         "sources": {"contour": {"preset": "contour-envoy", "prometheus": PROMETHEUS}},
     }
 }
-
-
-def helm(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    command = [binary("helm"), *arguments, *OPTIONS]
-    return subprocess.run(command, input=given, capture_output=True, text=True, timeout=120)
-
-
-def render(**values: Any) -> list[dict[str, Any]]:
-    return list(yaml.safe_load_all(manifests(json.dumps(values))))
-
-
-@cache
-def manifests(values: str) -> str:
-    done = helm("template", "merit", str(CHART), "-n", "merit-system", "-f", "-", given=values)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def only(objects: list[dict[str, Any]], kind: str, name: str = "merit") -> dict[str, Any]:
-    (found,) = [o for o in objects if o["kind"] == kind and o["metadata"]["name"] == name]
-    return found
 
 
 def rules(objects: list[dict[str, Any]]) -> list[Mapping[str, Any]]:

@@ -15,17 +15,15 @@ import yaml
 from docs.dashboard import queries as panels
 from e2e.cluster import debs
 from e2e.queries import RULES, prometheus, queries, unanswered
-from merit.alerts.outbox import Outbox
-from merit.cluster.cache import Key
-from merit.exposition import exposition
-from merit.figures import Calls, Parts, Queue, families
-from merit.policy.telling.alarm import Alarm
-from merit.policy.telling.gauges import Gauge, Gauges
-from merit.reconciler.witness import Witness
-from tests.chart.test_chart import only, render
-from tests.metrics.real import Exporter, RealPrometheus
+from merit.alertmanager.outbox import Outbox
+from merit.kube.cache import Key
+from merit.policy.report.alert_kinds import Alert
+from merit.policy.report.gauges import Gauge, Gauges
+from merit.process.exporter import Calls, OperatorMetrics, QueueStats
+from merit.reconciler.telemetry import Telemetry
+from tests.chart.rendered import ROOT, only, render
+from tests.prometheus.real import Exporter, RealPrometheus
 
-ROOT = Path(__file__).parents[2]
 ALERTS = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 EVERYTHING = {
     "serviceMonitor": {"enabled": True, "interval": "5s", "labels": {"release": "stack"}},
@@ -75,14 +73,14 @@ class Busy:
     """An operator at work: one model in its canary, one source, one Alertmanager that is down."""
 
     def __init__(self) -> None:
-        self._witness = Witness()
+        self._telemetry = Telemetry()
         signals = {"errors": Gauge(0.02, 0.01, 2.0), "latency/p99": Gauge(0.005, 0.01, 0.5)}
         now = time.time()
         model = Gauges("Canary", 25, 1.5, 4.6, now, False, signals, 1.92)
-        self._witness.objects = {Key("risk", "fraud"): model}
+        self._telemetry.objects = {Key("risk", "fraud"): model}
         self._outbox = Outbox(self)
-        alarm = Alarm({"alertname": "MeritBreached", "severity": "critical"}, {}, now)
-        self._outbox.tell(("risk", "fraud"), [alarm])
+        alarm = Alert({"alertname": "MeritBreached", "severity": "critical"}, {}, now)
+        self._outbox.set_alerts(("risk", "fraud"), [alarm])
         self._calls = Calls()
 
     async def post(self, alerts: object) -> str:
@@ -91,30 +89,26 @@ class Busy:
     async def work(self) -> str:
         """Everything is counted once more; the text of /metrics after it."""
         await self._outbox.deliver()
-        self._witness.decisions["WeightRaised"] += 1
-        self._witness.verdicts["Rollout", "Undecided"] += 1
+        self._telemetry.decisions["WeightRaised"] += 1
+        self._telemetry.verdicts["Rollout", "Undecided"] += 1
         self._calls.count("get", 200)
         self._calls.queries["contour", "Answered"] += 1
-        queue = Queue(
+        queue = QueueStats(
             {"safety": 0},
             {"safety": 0.0, "routine": 1.5},
             {"success": self._calls.api["get", 200]},
             0.5,
         )
-        return exposition(
-            families(
-                Parts(
-                    calls=self._calls,
-                    queue=lambda: queue,
-                    leading=lambda: True,
-                    lag=lambda: 0.0,
-                    watch_ages=lambda: {"Pod": 12.0},
-                    now=time.time,
-                    witness=self._witness,
-                    outbox=self._outbox,
-                )
-            )
-        )
+        return OperatorMetrics(
+            calls=self._calls,
+            queue=lambda: queue,
+            leading=lambda: True,
+            lag=lambda: 0.0,
+            watch_ages=lambda: {"Pod": 12.0},
+            now=time.time,
+            telemetry=self._telemetry,
+            outbox=self._outbox,
+        ).text()
 
 
 async def test_a_real_prometheus_has_data_for_every_query_of_rules_and_dashboard(

@@ -15,8 +15,8 @@ from merit.api.reasons import REASONS
 from merit.api.spec import Spec
 from merit.api.validation import parse_spec
 from merit.config import load
-from merit.metrics.preset import find_preset, preset_names
-from merit.policy.evaluation.report import Report, parse_report
+from merit.policy.gates.evaluation.report import Report, parse_report
+from merit.prometheus.preset import find_preset, preset_names
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 

@@ -2,7 +2,7 @@ from itertools import islice
 
 from e2e.model import data
 from e2e.model.store import Store
-from merit.evidence.drift import REFERENCE_FLOOR
+from merit.stats.drift import REFERENCE_FLOOR
 
 
 def test_the_data_is_the_same_every_time() -> None:

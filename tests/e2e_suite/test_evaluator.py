@@ -17,12 +17,12 @@ from e2e.suite.evaluator import golden, saves
 from e2e.suite.test_evaluations import GARBAGE
 from merit.api.spec import Spec
 from merit.api.validation import read_spec
-from merit.children.job import evaluation_job
-from merit.children.workload import owner_reference
-from merit.commands.documents import documents
-from merit.commands.validate import look
-from merit.policy.gates.runs import Outcome, outcome
-from merit.policy.observed import JobRun
+from merit.cli.documents import documents
+from merit.cli.validate import check
+from merit.objects.evaluation_job import evaluation_job
+from merit.objects.workload import owner_reference
+from merit.policy.gates.evaluation.job_outcome import Outcome, outcome
+from merit.policy.state.observed import JobRun
 
 OPERATOR = Path(__file__).parents[2] / "operator"
 BOUND = {"revision": "h1:" + "a" * 64, "nonce": "b" * 16}
@@ -78,7 +78,7 @@ def judged(there: Path, file: str, framework: str, text: str, *bars: dict[str, A
 )
 def test_what_is_applied_is_valid(file: str, framework: str, bar: dict[str, Any]) -> None:
     (document,) = documents(yaml.safe_dump(declared(file, framework, bar)))
-    found = look("evaluation.yaml", document)
+    found = check("evaluation.yaml", document)
     assert not found.errors and not found.skipped
 
 

@@ -1,6 +1,6 @@
 """The examples for data scientists: valid manifests, and what their scripts really wrote passes.
 
-The outputs beside this file are of the scripts, run by `tests/adapters/golden/make.py`.
+The outputs beside this file are of the scripts, run by `tests/cli/adapters/golden/make.py`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from merit.adapters.summary import summarise
 from merit.api.spec import Spec
 from merit.api.validation import parse_spec
-from merit.policy.evaluation.bars import Serving, judge
-from merit.policy.evaluation.finding import gate_verdict
-from merit.policy.evaluation.report import Report, parse_report
+from merit.cli.adapters.summary import summarise
+from merit.policy.gates.evaluation.bars import Serving, judge
+from merit.policy.gates.evaluation.finding import gate_verdict
+from merit.policy.gates.evaluation.report import Report, parse_report
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples" / "evaluation").iterdir())

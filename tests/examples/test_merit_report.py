@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import merit_report
-from merit.policy.evaluation.report import Report, parse_report
-from merit.policy.evaluation.strict import LIMIT
+from merit.policy.gates.evaluation.report import Report, parse_report
+from merit.policy.gates.strict_json import LIMIT
 from merit_report import histogram, report, share, value
 
 BOUND = {"revision": "h1:aa", "nonce": "bb"}
@@ -80,7 +80,7 @@ def test_numbers_of_other_libraries_are_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), Scalar(float("nan"))])
-def test_what_is_no_number_is_refused_where_it_can_be_mended(number: Any) -> None:
+def test_a_value_that_is_not_a_number_is_refused_by_the_writer(number: Any) -> None:
     with pytest.raises(ValueError, match="recall"):
         report({"recall": number})
     with pytest.raises(ValueError, match="recall"):
@@ -89,7 +89,7 @@ def test_what_is_no_number_is_refused_where_it_can_be_mended(number: Any) -> Non
 
 @pytest.mark.parametrize(("k", "n"), [(5, 4), (-1, 4), (0, 0)])
 def test_more_hits_than_samples_are_refused(k: int, n: int) -> None:
-    with pytest.raises(ValueError, match="no share"):
+    with pytest.raises(ValueError, match="not a share"):
         share(k, n)
 
 

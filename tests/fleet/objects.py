@@ -1,4 +1,4 @@
-"""What users declare in the fleet, and what a gateway and the servers say of all that serves."""
+"""What users declare in the fleet, and the metrics of its gateway and its model servers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ STABLE_RPS, CANARY_RPS = 20.0, 2.0
 
 
 def canaries_of(objects: int) -> range:
-    """Who of so many has a second version on its way: every fourth."""
+    """The numbers of the objects with a canary: every fourth."""
     return range(0, objects, 4)
 
 
 def manifest(name: str, version: str) -> dict[str, Any]:
-    """An object that uses everything that is watched, and whose canary stops at its first step."""
+    """An object with every kind of signal, whose canary stays at its first step."""
     obj = copy.deepcopy(GOOD)
     obj["metadata"] = {"name": name, "namespace": NAMESPACE}
     spec = obj["spec"]
@@ -45,16 +45,16 @@ def manifest(name: str, version: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
-    """A revision that serves since `born` (Unix seconds)."""
+class RevisionPods:
+    """The pods of a revision that has served since `born`, Unix seconds."""
 
     service: str
     born: float
     rps: float
 
     @classmethod
-    def of(cls, obj: dict[str, Any], rps: float) -> Arm:
-        """The revision that the manifest declares, from now on."""
+    def of(cls, obj: dict[str, Any], rps: float) -> RevisionPods:
+        """The pods of the declared revision, from now on."""
         short = identify(obj["spec"]).short
         return cls(f"{obj['metadata']['name']}-{short}", time.time(), rps)
 
@@ -63,12 +63,12 @@ class Arm:
         return int((now - self.born) * self.rps)
 
 
-def gateway(arms: Iterable[Arm]) -> str:
-    """What an Envoy says of them: all is well."""
+def gateway_metrics(revisions: Iterable[RevisionPods]) -> str:
+    """What an Envoy exports of these revisions, all of them healthy."""
     now, lines = time.time(), []
-    for arm in arms:
-        n = arm.served(now)
-        label = f'envoy_cluster_name="{NAMESPACE}_{arm.service}_{PORT}"'
+    for revision in revisions:
+        n = revision.served(now)
+        label = f'envoy_cluster_name="{NAMESPACE}_{revision.service}_{PORT}"'
         lines += [
             f'envoy_cluster_upstream_rq_xx{{{label},envoy_response_code_class="{klass}"}} {count}'
             for klass, count in (("2", n - n // 1000), ("5", n // 1000))
@@ -81,12 +81,12 @@ def gateway(arms: Iterable[Arm]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def servers(arms: Iterable[Arm]) -> str:
-    """What their pods say."""
+def server_metrics(revisions: Iterable[RevisionPods]) -> str:
+    """What their pods export."""
     now, lines = time.time(), []
-    for arm in arms:
-        n = arm.served(now)
-        pod = f'namespace="{NAMESPACE}",pod="{arm.service}-7d4f9c5b6-x2x7q"'
+    for revision in revisions:
+        n = revision.served(now)
+        pod = f'namespace="{NAMESPACE}",pod="{revision.service}-7d4f9c5b6-x2x7q"'
         lines += [
             f'model_requests_total{{{pod},code="{code}"}} {count}'
             for code, count in (("200", n - n // 1000), ("500", n // 1000))

@@ -1,4 +1,4 @@
-"""A fleet: its control plane, its Prometheus, its crowd, and the operator as it is shipped."""
+"""A fleet: control plane, Prometheus, actors, and the operator as a process as it is shipped."""
 
 from __future__ import annotations
 
@@ -21,36 +21,35 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from e2e.cluster.controlplane import ControlPlane
-from e2e.dataplane.apply import GATEWAY_API, module
-from merit.cluster.kinds import collection
+from merit.kube.kinds import collection
 from merit.traffic.gateway_api import weights_of
-from tests.apiserver.conftest import CRDS
-from tests.apiserver.stage import GATEWAY, VERSIONS
-from tests.conftest import CRD, ROOT, define
-from tests.fleet import asked
-from tests.fleet.crowd import Crowd, Line
+from tests.apiserver.api import GATEWAY, VERSIONS
+from tests.apiserver.crds import ROOT, define_gateway_api, define_merit
+from tests.fleet import query_log
+from tests.fleet.actors import AdminConnection, FleetActors
 from tests.fleet.objects import (
     CANARY_RPS,
     NAMESPACE,
     STABLE_RPS,
-    Arm,
+    RevisionPods,
     canaries_of,
-    gateway,
+    gateway_metrics,
     manifest,
-    servers,
+    server_metrics,
 )
-from tests.metrics.real import Exporter, RealPrometheus
+from tests.prometheus.real import Exporter, RealPrometheus
 
 OPERATOR = "merit"
 TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1"
-MEASURED = "patch modeldeployments"  # the one call that a look at a fleet may lead to
+MEASURED = "patch modeldeployments"  # the only call that a poll of the fleet may cause
 HERTZ = os.sysconf("SC_CLK_TCK")
+PATIENCE = 600.0  # seconds; only what never happens takes so long
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
-    """Seconds between scrapes, between looks at the exposed objects and at everybody, and between
-    readings of the long windows of distributions.
+class Pace:
+    """Seconds between two scrapes, polls of the exposed objects, polls of all objects, and readings
+    of the long windows of distributions.
     """
 
     scrape: int
@@ -66,9 +65,10 @@ class Operator:
         file = directory / "operator.yaml"
         file.write_text(yaml.safe_dump(config))
         with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port: int = free.getsockname()[1]
+            port: int = free.getsockname()[1]
+        self._metrics = f"http://127.0.0.1:{port}/metrics"
         self.log = directory / "operator.log"
-        listen = ("--listen", f"127.0.0.1:{self._port}", "--namespace", NAMESPACE)
+        listen = ("--listen", f"127.0.0.1:{port}", "--namespace", NAMESPACE)
         self._began = time.monotonic()
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
@@ -82,11 +82,11 @@ class Operator:
                 },
             )
 
-    def told(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """Its own metrics, each summed over its labels; none before it listens."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=5) as it:
-                text = it.read().decode()
+            with urllib.request.urlopen(self._metrics, timeout=60) as reply:
+                text = reply.read().decode()
         except OSError:
             return {}
         found: Counter[str] = Counter()
@@ -95,60 +95,59 @@ class Operator:
                 found[sample.name] += sample.value
         return dict(found)
 
-    def knows(self) -> int:
-        """Objects that it has looked at since it began."""
-        return round(self.told().get("merit_objects", 0.0))
+    def objects(self) -> int:
+        """Objects that it has reconciled since it was started."""
+        return round(self.metrics().get("merit_objects", 0.0))
 
     def age(self) -> float:
         """Seconds since it was started."""
         return time.monotonic() - self._began
 
     def alive(self) -> bool:
-        """Whether it runs still."""
+        """Whether it is still running."""
         return self._process.poll() is None
 
-    def seconds(self) -> float:
-        """Of a processor, so far."""
+    def cpu(self) -> float:
+        """Seconds of CPU time so far."""
         stat = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(stat[11]) + int(stat[12])) / HERTZ
 
     def memory(self, what: str = "VmRSS") -> float:
-        """MiB that it holds, or held at most (VmHWM)."""
+        """MiB that it uses now (VmRSS), or used at most (VmHWM)."""
         status = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
         found = next(line for line in status if line.startswith(f"{what}:"))
         return int(found.split()[1]) / 1024
 
     def end(self) -> None:
-        """As a kubelet does."""
+        """End it as a kubelet does."""
         self._process.terminate()
         try:
-            self._process.wait(timeout=20)
+            self._process.wait(timeout=120)
         finally:
             self._process.kill()
             self._process.wait()
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What some time brought: `calls` of the API server by the operator, and queries.
+class Cost:
+    """What the operator did in `lasted` seconds, or in a part of them.
 
-    `answered`: Prometheus' own counter of them. `seconds`: of a processor, by the operator.
+    `queries` to Prometheus, `calls` to the API server, and seconds of CPU time.
     """
 
     lasted: float
-    asked: asked.Asked
-    answered: int
+    queries: query_log.Asked
     calls: Counter[str]
-    seconds: float
+    cpu: float
 
 
 @dataclass
 class Fleet:
-    """From `with` to its end. `directory` holds everything."""
+    """The fleet, from `with` to its end. `directory` holds everything; `revisions` serve."""
 
     directory: Path
-    rhythm: Rhythm
-    arms: list[Arm] = field(default_factory=list)
+    pace: Pace
+    revisions: list[RevisionPods] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()
@@ -172,8 +171,8 @@ class Fleet:
             self.directory / "plane", tokens={OPERATOR: ("system:masters",)}, audit=True
         )
         self._plane = self._stack.enter_context(plane)
-        define(plane, str(CRD))
-        define(plane, str(module(GATEWAY_API) / CRDS / "gateway.networking.k8s.io_httproutes.yaml"))
+        define_merit(plane)
+        define_gateway_api(plane)
         plane.kubectl("create", "namespace", NAMESPACE)
         exporter = Exporter({"envoy": self._gateway, "servers": self._servers})
         self._stack.callback(exporter.close)
@@ -183,17 +182,17 @@ class Fleet:
         }
         folder = self.directory / "prometheus"
         folder.mkdir()
-        self.prometheus = RealPrometheus(folder, exporter, jobs, scrape=self.rhythm.scrape)
+        self.prometheus = RealPrometheus(folder, exporter, jobs, scrape=self.pace.scrape)
         self._stack.callback(self.prometheus.close)
-        self._api = Line(plane)
+        self._api = AdminConnection(plane)
         self._stack.callback(self._api.close)
-        self.crowd = Crowd(plane, NAMESPACE)
-        self._stack.callback(self.crowd.close)
+        self._actors = FleetActors(plane, NAMESPACE)
+        self._stack.callback(self._actors.close)
         self.operator = self._operator()
         self._stack.callback(lambda: self.operator.end())
 
     def _operator(self) -> Operator:
-        rhythm = self.rhythm
+        pace = self.pace
         source = {
             "prometheus": {"url": self.prometheus.url},
             "preset": "contour-envoy",
@@ -204,55 +203,55 @@ class Fleet:
         }
         config = {
             "metrics": {"default": "prometheus", "sources": {"prometheus": source}},
-            "judgement": {"scrape": f"{rhythm.scrape}s"},
-            "tick": {"fast": f"{rhythm.fast}s", "live": f"{rhythm.live}s"},
-            "drift": {"every": f"{rhythm.drift}s"},
+            "judgement": {"scrape": f"{pace.scrape}s"},
+            "tick": {"fast": f"{pace.fast}s", "live": f"{pace.live}s"},
+            "drift": {"every": f"{pace.drift}s"},
         }
         return Operator(self._plane, self.directory, config)
 
     def restart(self) -> None:
-        """A new operator, which knows nothing."""
+        """Replace the operator process by a new one."""
         self.operator.end()
         self.operator = self._operator()
 
     def declare(self, numbers: Iterable[int], version: str, rps: float) -> None:
-        """Users apply that version of these objects."""
+        """Apply that version of these objects; it serves so many requests per second."""
         for number in numbers:
             obj = manifest(f"model-{number:04d}", version)
             self._api.apply(obj, "kubectl")
-            self.arms.append(Arm.of(obj, rps))
+            self.revisions.append(RevisionPods.of(obj, rps))
 
-    def begin(self, objects: int, limit: float = 300.0) -> float:
-        """Until there are so many, all of them served by a version. Seconds that it took."""
-        there, began = self.phases().total(), time.monotonic()
-        self.declare(range(there, objects), "1", STABLE_RPS)
+    def begin(self, objects: int, limit: float = PATIENCE) -> float:
+        """Declare objects up to this number, and wait until all serve. Returns seconds."""
+        existing, began = self.phases().total(), time.monotonic()
+        self.declare(range(existing, objects), "1", STABLE_RPS)
         self.wait(lambda: self._serving() == objects, f"{objects} Live", limit)
         return time.monotonic() - began
 
-    def expose(self, objects: int, limit: float = 300.0) -> float:
-        """Until every fourth of so many is in its canary. Seconds that it took."""
-        there, began = self._split(), time.monotonic()
+    def expose(self, objects: int, limit: float = PATIENCE) -> float:
+        """Wait until every fourth of so many is in its canary. Returns seconds."""
+        existing, began = self._split(), time.monotonic()
         canaries = canaries_of(objects)
-        self.declare(canaries[there:], "2", CANARY_RPS)
+        self.declare(canaries[existing:], "2", CANARY_RPS)
         self.wait(lambda: self._split() == len(canaries), f"{len(canaries)} canaries", limit)
         return time.monotonic() - began
 
-    def settle(self, quiet: float, limit: float = 300.0) -> None:
-        """Until nothing is written for so many seconds but what is measured."""
-        self.wait(lambda: set(self.watch(quiet).calls) <= {MEASURED}, "settled", limit)
+    def settle(self, quiet: float, limit: float = PATIENCE) -> None:
+        """Wait until for so many seconds only measurements are written."""
+        self.wait(lambda: set(self.observe(quiet).calls) <= {MEASURED}, "settled", limit)
 
     def phases(self) -> Counter[str]:
-        """How many objects are in each phase, as `kubectl get mdep` prints them."""
+        """The number of objects in each phase, as `kubectl get mdep` prints them."""
         path = collection(VERSIONS["ModelDeployment"], "ModelDeployment", NAMESPACE)
         table = self._api.call("GET", path + "?includeObject=None", accept=TABLE)
         column = [c["name"].upper() for c in table["columnDefinitions"]].index("PHASE")
         return Counter(str(row["cells"][column]) for row in table["rows"])
 
-    def wait(self, until: Callable[[], bool], what: str, limit: float = 300.0) -> float:
-        """Until it is so. Returns the seconds that it took."""
+    def wait(self, until: Callable[[], bool], what: str, limit: float = PATIENCE) -> float:
+        """Wait until it is so. Returns seconds; AssertionError after `limit`."""
         began = time.monotonic()
         while not until():
-            assert not self.crowd.failed, self.crowd.failed
+            assert not self._actors.failed, self._actors.failed
             assert self.operator.alive(), self.operator.log.read_text()
             passed = time.monotonic() - began
             assert passed < limit, (
@@ -266,32 +265,40 @@ class Fleet:
         return phases["Live"] + phases["Canary 10%"]
 
     def _split(self) -> int:
-        """Routes that send a part of the traffic elsewhere."""
+        """The number of routes that split their traffic."""
         listed = self._api.call("GET", collection(GATEWAY, "HTTPRoute", NAMESPACE))
         shares = [weights_of(route) for route in listed["items"]]
         return sum(sum(weight > 0 for weight in each.values()) > 1 for each in shares)
 
-    def watch(self, seconds: float, looks: int = 0) -> Seen:
-        """Let so much time pass, and so many looks at everybody; tell what that cost."""
-        _, log = asked.read(self.prometheus.query_log)
+    def observe(self, seconds: float, polls: int = 0) -> Cost:
+        """Let so much time pass, and so many polls of all objects; returns what was done in it."""
+        began, since = time.monotonic(), time.time()
+        _, log = query_log.read(self.prometheus.query_log)
         _, audit = self._calls(0)
-        answered, used, began = self.answered(), self.operator.seconds(), time.monotonic()
+        cpu = self.operator.cpu()
         time.sleep(seconds)
         while True:
-            queries, _ = asked.read(self.prometheus.query_log, log)
-            found = asked.counted(queries)
-            if len(found.everybody) >= looks:
+            queries, _ = query_log.read(self.prometheus.query_log, log)
+            found = query_log.counted(queries, since)
+            if len(found.everybody) >= polls and not 0 < len(found.exposed) < polls:
                 break
-            assert time.monotonic() - began < 10 * seconds, found
+            assert time.monotonic() - began < PATIENCE, found
             time.sleep(1.0)
-        lasted = time.monotonic() - began
         calls, _ = self._calls(audit)
-        used = self.operator.seconds() - used
-        return Seen(lasted, found, self.answered() - answered, calls, used)
+        cpu = self.operator.cpu() - cpu
+        return Cost(time.monotonic() - began, found, calls, cpu)
 
-    def answered(self) -> int:
-        """Queries that this Prometheus has counted."""
-        with urllib.request.urlopen(f"{self.prometheus.url}/metrics", timeout=5) as response:
+    def log_is_whole(self) -> bool:
+        """Whether the query log has every query that Prometheus' own counter has.
+
+        The counter is read between two readings of the log, and compared only if these agree.
+        """
+        before, answered, after = self._logged(), self._answered(), self._logged()
+        return before == answered == after
+
+    def _answered(self) -> int:
+        """Queries by Prometheus' own counter."""
+        with urllib.request.urlopen(f"{self.prometheus.url}/metrics", timeout=60) as response:
             text = response.read().decode()
         return sum(
             round(sample.value)
@@ -301,17 +308,16 @@ class Fleet:
             and sample.labels["handler"].startswith("/api/v1/")
         )
 
-    def noted(self) -> int:
-        """Queries in its log."""
-        return len(asked.read(self.prometheus.query_log)[0])
+    def _logged(self) -> int:
+        return len(query_log.read(self.prometheus.query_log)[0])
 
     def _calls(self, offset: int) -> tuple[Counter[str], int]:
-        """What the API server noted of the operator's calls, watches and the Lease aside."""
+        """The operator's calls from `offset` on in the audit log, without watches and its Lease."""
         assert self._plane.audit_log is not None
         with self._plane.audit_log.open("rb") as file:
             file.seek(offset)
-            told = file.read()
-        whole = told[: told.rfind(b"\n") + 1]
+            content = file.read()
+        whole = content[: content.rfind(b"\n") + 1]
         found: Counter[str] = Counter()
         for line in whole.splitlines():
             event = json.loads(line)
@@ -323,7 +329,7 @@ class Fleet:
         return found, offset + len(whole)
 
     def _gateway(self) -> str:
-        return gateway(list(self.arms))
+        return gateway_metrics(list(self.revisions))
 
     def _servers(self) -> str:
-        return servers(list(self.arms))
+        return server_metrics(list(self.revisions))

@@ -1,4 +1,4 @@
-"""What a route claims, and who has it: independent of the order in which objects are seen."""
+"""What a route claims, and which object wins: whatever the order in which objects are seen."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def contested(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return claims.older(Claimant("2026-01-02", "b", "new"), claims_of(other, "b")) is not None
 
 
-def test_two_ways_to_say_one_match_are_one_claim() -> None:
-    said = {"path": {"type": "PathPrefix", "value": "/"}}
-    assert contested(route(), route("a.example.com", said))
+def test_equal_matches_in_different_forms_are_one_claim() -> None:
+    explicit = {"path": {"type": "PathPrefix", "value": "/"}}
+    assert contested(route(), route("a.example.com", explicit))
     one = {"headers": [{"name": "x", "value": "1"}, {"name": "y", "value": "2"}]}
     two = {"headers": [{"name": "y", "value": "2", "type": "Exact"}, {"name": "x", "value": "1"}]}
     assert contested(route("a.example.com", one), route("a.example.com", two))
@@ -40,7 +40,7 @@ def test_another_host_path_method_or_gateway_is_another_claim() -> None:
     assert not contested(route("*.example.com"), route("a.example.com"))
 
 
-def test_all_listeners_meet_each_one_and_two_listeners_do_not_meet() -> None:
+def test_all_listeners_overlap_each_one_and_two_listeners_do_not() -> None:
     assert contested(route(), route(sectionName="https"))
     assert contested(route(sectionName="https"), route(sectionName="https"))
     assert not contested(route(sectionName="http"), route(sectionName="https"))
@@ -54,7 +54,7 @@ def test_a_gateway_without_a_namespace_is_the_one_beside_the_object() -> None:
     assert claims.older(Claimant("2", "a", "new"), claims_of(plain, "a")) is not None
 
 
-def test_who_gives_a_claim_up_or_takes_one_tells_whom_it_concerns() -> None:
+def test_a_changed_claim_returns_the_objects_that_it_affects() -> None:
     claims = Claims()
     old, new = Claimant("1", "a", "old"), Claimant("2", "a", "new")
     assert claims.put("old", old, claims_of(route(), "a")) == set()
@@ -65,17 +65,17 @@ def test_who_gives_a_claim_up_or_takes_one_tells_whom_it_concerns() -> None:
     assert claims.older(new, claims_of(route(), "a")) is None
 
 
-def test_what_cannot_be_read_claims_nothing() -> None:
+def test_a_malformed_route_claims_nothing() -> None:
     for broken in ({}, {"parentRefs": 1}, {"parentRefs": [{}]}, {"parentRefs": [{"name": "x"}]}):
         claims_of(broken, "a")
     assert claims_of({"parentRefs": [{}]}, "a") == frozenset()
 
 
 @given(st.permutations(["a", "b", "c", "d"]))
-def test_exactly_one_has_it_in_whatever_order_they_are_seen(order: list[str]) -> None:
+def test_exactly_one_object_wins_in_whatever_order_they_are_seen(order: list[str]) -> None:
     since = {"a": "2", "b": "1", "c": "3", "d": "1"}
-    who = {name: Claimant(since[name], "ns", name) for name in order}
+    claimants = {name: Claimant(since[name], "ns", name) for name in order}
     claims, claimed = Claims(), claims_of(route(), "ns")
     for name in order:
-        claims.put(name, who[name], claimed)
-    assert [n for n in sorted(order) if claims.older(who[n], claimed) is None] == ["b"]
+        claims.put(name, claimants[name], claimed)
+    assert [n for n in sorted(order) if claims.older(claimants[n], claimed) is None] == ["b"]

@@ -1,4 +1,4 @@
-"""Routers: what is rendered is read back, and a route says nothing that nobody declared."""
+"""Routers: what is rendered is read back, and a route contains only what was declared."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from merit.api.rollout import Route
 from merit.traffic import ROUTERS
-from merit.traffic.router import Split, Standing
+from merit.traffic.router import RouterState, Split
 
 OWNER = {"apiVersion": "merit.dev/v1alpha1", "kind": "ModelDeployment", "name": "m", "uid": "u"}
 GOOD, BETTER = "11111111", "22222222"
@@ -30,7 +30,7 @@ def rendered(weights: dict[str, int], **gateway: Any) -> dict[str, Any]:
 @given(st.integers(0, 100))
 def test_weights_are_read_back_as_they_were_set(weight: int) -> None:
     route = rendered({GOOD: 100 - weight, BETTER: weight})
-    read = ROUTERS["gateway"].read(Standing(objects={"HTTPRoute": route}))
+    read = ROUTERS["gateway"].read(RouterState(objects={"HTTPRoute": route}))
     assert read.weights == {
         short: share for short, share in ((GOOD, 100 - weight), (BETTER, weight)) if share
     }
@@ -51,18 +51,18 @@ def test_every_rule_that_forwards_has_the_same_shares_and_a_redirect_has_none() 
     assert second["backendRefs"] == third["backendRefs"]
     assert second["timeouts"] == {"request": "3s"}
     assert [backend["name"] for backend in quiet["backendRefs"]] == [f"m-{GOOD}"]
-    read = ROUTERS["gateway"].read(Standing(objects={"HTTPRoute": route}))
+    read = ROUTERS["gateway"].read(RouterState(objects={"HTTPRoute": route}))
     assert read.weights == {GOOD: 90, BETTER: 10}
 
 
 def test_the_route_that_stands_is_kept_in_all_but_its_weights() -> None:
-    standing = rendered({GOOD: 50, BETTER: 50}, hostnames=["old.example.com"])
-    standing["spec"]["rules"][0]["matches"] = [{"path": {"value": "/old"}}]
-    before = copy.deepcopy(standing)
-    moved = ROUTERS["gateway"].render(split({GOOD: 100}, {"gateway": GATEWAY}, standing=standing))[
+    existing = rendered({GOOD: 50, BETTER: 50}, hostnames=["old.example.com"])
+    existing["spec"]["rules"][0]["matches"] = [{"path": {"value": "/old"}}]
+    before = copy.deepcopy(existing)
+    moved = ROUTERS["gateway"].render(split({GOOD: 100}, {"gateway": GATEWAY}, existing=existing))[
         0
     ]["spec"]
-    assert standing == before
+    assert existing == before
     assert moved["hostnames"] == ["old.example.com"]
     assert moved["rules"][0]["matches"] == [{"path": {"value": "/old"}}]
     assert [b["name"] for b in moved["rules"][0]["backendRefs"]] == [f"m-{GOOD}"]
@@ -82,13 +82,15 @@ def test_by_pod_count_shares_are_read_from_pods_and_strangers_are_not_overlooked
     router = ROUTERS["replicas"]
     intended = {GOOD: 80, BETTER: 20}
     both = {"Service": by_pods(intended)}
-    read = router.read(Standing(both, {GOOD: 4, BETTER: 1}, intended, GOOD))
+    read = router.read(RouterState(both, {GOOD: 4, BETTER: 1}, intended, GOOD))
     assert (dict(read.weights), read.accepted) == (intended, True)
-    read = router.read(Standing(both, {GOOD: 4, BETTER: 1, "33333333": 5}, intended, GOOD))
+    read = router.read(RouterState(both, {GOOD: 4, BETTER: 1, "33333333": 5}, intended, GOOD))
     assert read.weights == {BETTER: 10, "33333333": 50, GOOD: 40}
-    read = router.read(Standing({"Service": by_pods({GOOD: 100})}, {GOOD: 4, BETTER: 1}, intended))
+    read = router.read(
+        RouterState({"Service": by_pods({GOOD: 100})}, {GOOD: 4, BETTER: 1}, intended)
+    )
     assert read.weights == {GOOD: 100}
-    assert not router.read(Standing()).exists
+    assert not router.read(RouterState()).exists
 
 
 def test_a_rule_that_somebody_older_has_is_no_acceptance() -> None:
@@ -99,7 +101,9 @@ def test_a_rule_that_somebody_older_has_is_no_acceptance() -> None:
             for kind, status in conditions.items()
         ]
         read = ROUTERS["gateway"].read(
-            Standing(objects={"HTTPRoute": route | {"status": {"parents": [{"conditions": said}]}}})
+            RouterState(
+                objects={"HTTPRoute": route | {"status": {"parents": [{"conditions": said}]}}}
+            )
         )
         return read.accepted, read.reason
 

@@ -1,56 +1,70 @@
-"""Who else works in a cluster: Deployments make pods, Jobs end, the gateway answers, garbage goes.
+"""The controllers of the cluster: Deployments, Jobs, autoscalers, endpoints, gateway, collector.
 
-`settle` lets everybody work until nothing changes. Delays are read off the objects' own times, so
-an actor remembers nothing and a world can be copied at any moment.
+`settle` runs all of them until nothing changes. Delays are computed from the objects' own
+timestamps, so the actors keep no state of their own and a world can be copied at any moment.
 """
 
 from __future__ import annotations
 
 import string
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from merit.cluster.errors import ApiError
+from merit.kube.errors import ApiError
 from merit.traffic.gateway_api import announced_in, weights_of
-from tests.world.evaluations import KNOWN, Ending, env
-from tests.world.load import given, is_load_test, load_report, over_quota, sick
+from tests.world import pods
+from tests.world.evaluations import BY_VERSION, Ending, env
+from tests.world.load_tests import (
+    environment,
+    is_load_test,
+    load_report,
+    quota_exceeded,
+    unhealthy_status,
+)
 from tests.world.merge import Object, merged
 from tests.world.store import Store, ref_of
 
-POD_READY = 4.0  # seconds from creation until a pod is ready
-JOB_RUNS = 10.0  # seconds an evaluation takes
+JOB_DURATION = 10.0  # seconds that a Job takes
 
 
-class Places(Protocol):
-    """Where pods run, where that matters."""
+class PodPlacement(Protocol):
+    """The nodes that pods run on, for tests in which that matters."""
 
     def settle(self) -> None:
-        """Everybody who has to do with nodes works once."""
+        """Run the scheduler, the kubelets and the node controllers once."""
 
-    def fate(self, pod: Object) -> Object | None:
-        """The status of a pod that its node keeps from what it would do; None if it does not."""
+    def status_on_node(self, pod: Object) -> Object | None:
+        """The status that the node forces on a pod; None if the node leaves it alone."""
 
 
 @dataclass
 class Actors:
-    """All of them. `due` is when the next one has something to do, infinity if nobody has."""
+    """All controllers, and the faults that a test injects into them.
+
+    `pod_status`: per version, how many of its pods have which status instead of their own.
+    `crash_looping`: Deployments whose pods all crash. `deadline_exceeded`: Deployments that are not
+    ready report ProgressDeadlineExceeded. `gateway_refuses`: routes that the gateway does not
+    accept: those with a "split", or even those with an "announcement". `load_replicas`: per
+    revision, the replicas that its autoscaler wants. `job_runs`: per version, the names of its
+    evaluation Jobs in order. `placement`: None if pods run on no particular node.
+    """
 
     store: Store
-    never_ready: set[str] = field(default_factory=set)
-    endings: dict[str, Sequence[Ending]] = field(default_factory=lambda: dict(KNOWN))
-    ran: dict[str, list[str]] = field(default_factory=dict)
-    looping: set[str] = field(default_factory=set)  # Deployments whose pods end again and again
-    ailing: dict[str, tuple[int, Object]] = field(default_factory=dict)  # version: pods, status
-    late: bool = False  # no Deployment that is not ready becomes so in time
-    refused: str = ""  # what the gateway does not take: a "split", or even an "announcement"
-    load: dict[str, int] = field(default_factory=dict)  # pods that a revision's load asks for
-    places: Places | None = None  # None: pods run nowhere in particular
+    endings: dict[str, Sequence[Ending]] = field(default_factory=lambda: dict(BY_VERSION))
+    job_runs: dict[str, list[str]] = field(default_factory=dict)
+    crash_looping: set[str] = field(default_factory=set)
+    pod_status: dict[str, tuple[int, Object]] = field(default_factory=dict)
+    deadline_exceeded: bool = False
+    gateway_refuses: str = ""
+    load_replicas: dict[str, int] = field(default_factory=dict)
+    placement: PodPlacement | None = None
 
     def settle(self) -> float:
-        """Everybody works until nothing changes; answers when the next one will."""
+        """Run all controllers until nothing changes.
+
+        Returns when the next of them has something to do, Unix seconds; infinity if none has.
+        """
         while True:
             before, due = self.store.version, float("inf")
             self._collect()
@@ -58,8 +72,8 @@ class Actors:
                 due = min(due, self._deployment(deployment))
             for job in self.store.all("Job"):
                 due = min(due, self._job(job))
-            if self.places is not None:
-                self.places.settle()
+            if self.placement is not None:
+                self.placement.settle()
             for scaler in self.store.all("HorizontalPodAutoscaler"):
                 self._autoscaler(scaler)
             for service in self.store.all("Service"):
@@ -74,84 +88,83 @@ class Actors:
         for ref, obj in list(self.store.objects.items()):
             owners = obj["metadata"].get("ownerReferences", [])
             if "deletionTimestamp" in obj["metadata"]:
-                continue  # it hangs already
+                continue  # a finalizer or its node holds it
             if owners and not any(owner["uid"] in uids for owner in owners):
                 self.store.delete(ref, "garbage-collector")
 
     def _deployment(self, deployment: Object) -> float:
         name, spec = deployment["metadata"]["name"], deployment["spec"]
-        due, ready, stand = float("inf"), 0, 0
-        lacking: Object | None = None
+        due, ready, existing = float("inf"), 0, 0
+        failed_create: Object | None = None
         version = env(spec["template"], "MERIT_MODEL_VERSION")
-        loaded, refused = self._is_loaded(deployment), over_quota(version)
+        loaded, over_quota = self._is_loaded(deployment), quota_exceeded(version)
         for index in range(20):
             pod, free = self._pod_at(deployment, index)
-            if index >= spec["replicas"] or refused:
+            if index >= spec["replicas"] or over_quota:
                 if pod is not None:
                     self.store.delete(ref_of(pod), "deployment-controller")
                 continue
             if pod is None:
                 try:
-                    pod = self.store.create(_pod(deployment, spec["template"], free), "kubelet")
+                    pod = self.store.create(
+                        pods.new_pod(deployment, spec["template"], free), "kubelet"
+                    )
                 except ApiError as error:
-                    lacking = _failed_create(error.message)
+                    failed_create = _failed_create(error.message)
                     continue
-            stand += 1
-            fate = self.places.fate(pod) if self.places is not None else None
-            if fate is not None:
-                self._status(pod, fate)
+            existing += 1
+            forced = self.placement.status_on_node(pod) if self.placement is not None else None
+            if forced is not None:
+                self._status(pod, forced)
                 continue
-            at = _created(pod) + POD_READY
-            if name in self.never_ready:
+            at = pods.created(pod) + pods.STARTUP
+            if name in self.crash_looping:
+                self._status(pod, pods.crash_looping(pod))
                 continue
-            if name in self.looping:
-                self._status(pod, _crashed(pod))
-                continue
-            count, status_of_pod = self.ailing.get(version, (0, {}))
+            count, status_of_pod = self.pod_status.get(version, (0, {}))
             if index < count:
                 self._status(pod, status_of_pod)
-                ready += any(
-                    c["type"] == "Ready" and c["status"] == "True"
-                    for c in status_of_pod.get("conditions", ())
-                )
+                ready += pods.is_ready({"status": status_of_pod})
                 continue
-            ill = sick(version, loaded=loaded)
-            if ill is not None:
-                self._status(pod, ill)
+            unhealthy = unhealthy_status(version, loaded=loaded)
+            if unhealthy is not None:
+                self._status(pod, unhealthy)
                 continue
             if self.store.now() >= at:
                 ready += 1
-                self._status(pod, _running(pod))
+                self._status(pod, pods.running(pod))
             else:
                 due = min(due, at)
         status: Object = {"observedGeneration": deployment["metadata"]["generation"]}
-        counts = {"replicas": stand, "updatedReplicas": stand, "readyReplicas": ready}
-        counts |= {"availableReplicas": ready, "unavailableReplicas": stand - ready}
-        keep = {key: value or None for key, value in counts.items()}
-        available = "True" if ready == stand else "False"
+        counts = {"replicas": existing, "updatedReplicas": existing, "readyReplicas": ready}
+        counts |= {"availableReplicas": ready, "unavailableReplicas": existing - ready}
+        without_zeros = {key: value or None for key, value in counts.items()}
+        available = "True" if ready == existing else "False"
         status["conditions"] = [
             {"type": "Available", "status": available, "reason": "MinimumReplicas"},
             {"type": "Progressing", "reason": "ProgressDeadlineExceeded", "status": "False"}
-            if self.late and ready < stand
+            if self.deadline_exceeded and ready < existing
             else {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
-            *(said for said in (refused, lacking) if said),
+            *(condition for condition in (over_quota, failed_create) if condition),
         ]
-        self._status(deployment, status | keep)
+        self._status(deployment, status | without_zeros)
         return due
 
     def _pod_at(self, deployment: Object, index: int) -> tuple[Object | None, str]:
-        """The living pod with that number, or None and a name that no other has.
+        """The active pod with that number or None, and a name that is free for a new one.
 
-        One that hangs on its node, or has failed there, is none any more and stays for a while.
+        A pod that has failed, or that its lost node keeps from being deleted, is not active and
+        may exist for a while.
         """
         namespace, name = deployment["metadata"]["namespace"], deployment["metadata"]["name"]
         names = [f"{name}-{index}{letter}" for letter in ("", *string.ascii_lowercase)]
-        pods = {called: self.store.objects.get(("Pod", namespace, called)) for called in names}
-        living = next((pod for pod in pods.values() if pod is not None and _lives(pod)), None)
-        return living, next(called for called, pod in pods.items() if pod is None)
+        by_name = {each: self.store.objects.get(("Pod", namespace, each)) for each in names}
+        existing = (pod for pod in by_name.values() if pod is not None)
+        active = next((pod for pod in existing if pods.is_active(pod)), None)
+        return active, next(each for each, pod in by_name.items() if pod is None)
 
     def _is_loaded(self, deployment: Object) -> bool:
-        """Whether a load test of this revision runs."""
+        """Whether a load test of this revision is running."""
         name = deployment["metadata"]["name"]
         return any(
             is_load_test(job)
@@ -163,21 +176,22 @@ class Actors:
     def _load_test(self, job: Object) -> Ending:
         meta = job["metadata"]
         name = f"{meta['labels']['merit.dev/name']}-{meta['labels']['merit.dev/candidate']}"
-        arm = self.store.objects.get(("Deployment", meta["namespace"], name))
-        version = env(arm["spec"]["template"], "MERIT_MODEL_VERSION") if arm else ""
-        return Ending(message=load_report(version, given(job["spec"]["template"])))
+        deployment = self.store.objects.get(("Deployment", meta["namespace"], name))
+        template = deployment["spec"]["template"] if deployment else None
+        version = env(template, "MERIT_MODEL_VERSION") if template else ""
+        return Ending(message=load_report(version, environment(job["spec"]["template"])))
 
     def _job(self, job: Object) -> float:
         if job.get("status", {}).get("conditions"):
             return float("inf")
-        end = _created(job) + JOB_RUNS
+        end = pods.created(job) + JOB_DURATION
         pod_name = job["metadata"]["name"] + "-x"
         namespace = job["metadata"]["namespace"]
         pod = self.store.objects.get(("Pod", namespace, pod_name))
         if pod is None:
-            pod = self.store.create(_pod(job, job["spec"]["template"], pod_name), "kubelet")
+            pod = self.store.create(pods.new_pod(job, job["spec"]["template"], pod_name), "kubelet")
         ending = self._load_test(job) if is_load_test(job) else self._ending(job)
-        if ending.waits:
+        if ending.image_missing:
             why = {"reason": "ImagePullBackOff", "message": "manifest unknown"}
             waiting = {"name": "evaluate", "ready": False, "state": {"waiting": why}}
             self._status(pod, {"phase": "Pending", "containerStatuses": [waiting]})
@@ -185,7 +199,7 @@ class Actors:
         if self.store.now() < end:
             self._status(job, {"active": 1})
             return end
-        at = _stamp(self.store.now())
+        at = pods.stamp(self.store.now())
         if "broken" in job["spec"]["template"]["spec"]["containers"][0]["image"]:
             failed = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
             self._status(job, {"active": None, "failed": 1, "conditions": [failed]})
@@ -195,47 +209,46 @@ class Actors:
         done["state"] = {"terminated": ending.terminated(job, at)}
         phase = "Failed" if ending.exit_code else "Succeeded"
         self._status(pod, {"phase": phase, "containerStatuses": [done]})
-        if not ending.pod:
+        if not ending.pod_kept:
             self.store.delete(ref_of(pod), "podgc")
-        told = {"active": None, "completionTime": at, "conditions": ending.conditions()}
-        self._status(job, told)
+        self._status(job, {"active": None, "completionTime": at, "conditions": ending.conditions()})
         return float("inf")
 
     def _ending(self, job: Object) -> Ending:
-        """The n-th Job of a version ends as the n-th ending says, every further one as the last."""
+        """The n-th Job of a version ends with its n-th ending, every further Job with the last."""
         version = env(job["spec"]["template"], "MERIT_MODEL_VERSION")
         endings, name = self.endings.get(version, (Ending(),)), job["metadata"]["name"]
-        ran = self.ran.setdefault(version, [])
-        if name not in ran:
-            ran.append(name)
-        return endings[min(ran.index(name), len(endings) - 1)]
+        runs = self.job_runs.setdefault(version, [])
+        if name not in runs:
+            runs.append(name)
+        return endings[min(runs.index(name), len(endings) - 1)]
 
     def _autoscaler(self, scaler: Object) -> None:
-        """As many pods as its load asks for, within its bounds; at 0 it rests."""
+        """Scale to what the load asks for, within the bounds; a target at 0 is left alone."""
         meta, spec = scaler["metadata"], scaler["spec"]
         ref = ("Deployment", meta["namespace"], spec["scaleTargetRef"]["name"])
         target = self.store.objects.get(ref)
         if target is None or target["spec"]["replicas"] == 0:
             return
-        asked = self.load.get(ref[2].rpartition("-")[2], spec["minReplicas"])
-        wanted = min(spec["maxReplicas"], max(spec["minReplicas"], asked))
+        by_load = self.load_replicas.get(ref[2].rpartition("-")[2], spec["minReplicas"])
+        wanted = min(spec["maxReplicas"], max(spec["minReplicas"], by_load))
         if target["spec"]["replicas"] != wanted:
             self.store.patch(ref, {"spec": {"replicas": wanted}}, "hpa-controller", "scale")
 
     def _endpoints(self, service: Object) -> None:
         meta, selector = service["metadata"], service["spec"].get("selector") or {}
         term = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
-        pods = list(self.store.all("Pod", meta["namespace"], term)) if selector else []
+        selected = list(self.store.all("Pod", meta["namespace"], term)) if selector else []
         endpoints = [
             {
-                "addresses": [_address(pod)],
+                "addresses": [pods.address(pod)],
                 "conditions": {
-                    "ready": _is_ready(pod) and _lives(pod),
-                    "serving": _is_ready(pod),
+                    "ready": pods.is_ready(pod) and pods.is_active(pod),
+                    "serving": pods.is_ready(pod),
                 },
                 "targetRef": {"kind": "Pod", "name": pod["metadata"]["name"]},
             }
-            for pod in pods
+            for pod in selected
             if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
         ]
         slice_: Object = {
@@ -245,7 +258,7 @@ class Actors:
                 "name": meta["name"] + "-slice",
                 "namespace": meta["namespace"],
                 "labels": meta.get("labels", {}) | {"kubernetes.io/service-name": meta["name"]},
-                "ownerReferences": [_owner(service)],
+                "ownerReferences": [pods.owner_reference(service)],
             },
             "addressType": "IPv4",
             "endpoints": endpoints,
@@ -261,13 +274,13 @@ class Actors:
         generation = route["metadata"]["generation"]
         split = sum(1 for weight in weights_of(route).values() if weight) > 1
         refused = {"split": split, "announcement": split or len(announced_in(route)) > 1}
-        word = "False" if refused.get(self.refused) else "True"
+        accepted = "False" if refused.get(self.gateway_refuses) else "True"
         parents = [
             {
                 "parentRef": parent,
                 "controllerName": "example.com/gateway",
                 "conditions": [
-                    {"type": kind, "status": word, "reason": kind}
+                    {"type": kind, "status": accepted, "reason": kind}
                     | {"observedGeneration": generation, "message": ""}
                     | {"lastTransitionTime": route["metadata"]["creationTimestamp"]}
                     for kind in ("Accepted", "ResolvedRefs")
@@ -283,89 +296,7 @@ class Actors:
             self.store.patch(ref_of(obj), {"status": dict(status)}, "actor", "status")
 
 
-def _pod(owner: Object, template: Object, name: str) -> Object:
-    labels = dict(template.get("metadata", {}).get("labels", {}))
-    if owner["kind"] == "Job":
-        labels |= {"job-name": owner["metadata"]["name"]}
-        labels |= {"batch.kubernetes.io/job-name": owner["metadata"]["name"]}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": name,
-            "namespace": owner["metadata"]["namespace"],
-            "labels": labels,
-            "annotations": dict(template.get("metadata", {}).get("annotations", {})),
-            "ownerReferences": [_owner(owner)],
-        },
-        "spec": template["spec"],
-    }
-
-
-def _running(pod: Object) -> Object:
-    started = _stamp(_created(pod) + POD_READY)
-    return {
-        "phase": "Running",
-        "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": started}],
-        "containerStatuses": [
-            {
-                "name": container["name"],
-                "ready": True,
-                "restartCount": 0,
-                "imageID": "sha256:0123",
-                "state": {"running": {"startedAt": started}},
-            }
-            for container in pod["spec"]["containers"]
-        ],
-    }
-
-
-def _crashed(pod: Object) -> Object:
-    status = _running(pod)
-    status["conditions"][0]["status"] = "False"
-    for container in status["containerStatuses"]:
-        container |= {"ready": False, "restartCount": 3}
-        container["state"] = {"waiting": {"reason": "CrashLoopBackOff"}, "running": None}
-        container["lastState"] = {"terminated": {"exitCode": 1, "reason": "Error"}}
-    return status
-
-
 def _failed_create(message: str) -> Object:
-    """What a Deployment says when its pods are refused, with the API server's own sentence."""
-    said = {"reason": "FailedCreate", "message": message}
-    return {"type": "ReplicaFailure", "status": "True"} | said
-
-
-def _lives(pod: Object) -> bool:
-    """Whether its Deployment counts on it."""
-    ended = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
-    return not ended and "deletionTimestamp" not in pod["metadata"]
-
-
-def _is_ready(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions", [])
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-
-
-def _address(pod: Object) -> str:
-    number = zlib.crc32(pod["metadata"]["name"].encode())
-    return f"10.88.{number % 251}.{number // 251 % 251}"
-
-
-def _owner(obj: Object) -> Object:
-    return {
-        "apiVersion": obj["apiVersion"],
-        "kind": obj["kind"],
-        "name": obj["metadata"]["name"],
-        "uid": obj["metadata"]["uid"],
-        "controller": True,
-    }
-
-
-def _created(obj: Object) -> float:
-    stamp = obj["metadata"]["creationTimestamp"].replace("Z", "+00:00")
-    return datetime.fromisoformat(stamp).timestamp()
-
-
-def _stamp(now: float) -> str:
-    return datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """The condition of a Deployment whose pods are refused, with the API server's message."""
+    reason = {"reason": "FailedCreate", "message": message}
+    return {"type": "ReplicaFailure", "status": "True"} | reason

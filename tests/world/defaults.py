@@ -1,4 +1,4 @@
-"""What the real API server fills in, as far as somebody might mistake it for drift."""
+"""The defaults that the real API server fills in, as far as they could be mistaken for drift."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.world.merge import Object
 
 
 def filled(obj: Object) -> Object:
-    """The object with the server's defaults, changed in place and returned."""
+    """Fill in the server's defaults in place; returns the object."""
     fill = _BY_KIND.get(obj["kind"])
     if fill is not None:
         fill(obj)

@@ -1,4 +1,4 @@
-"""How evaluations end in the world: per version one ending after the other, the last for ever."""
+"""Gate 1: how evaluations end. A version has a list of endings; the last one repeats."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ RECALL: dict[str, float] = {"inaccurate": 0.41}
 
 @dataclass(frozen=True)
 class Ending:
-    """`message`: what is left for the kubelet; None for a good report. `parts`: more of a report.
+    """How one evaluation Job ends.
 
-    `waits`: the image cannot be pulled, and the Job never ends. `pod`: whether it is still there.
+    `parts`: further fields of a good report. `message`: the termination message instead of a good
+    report. `image_missing`: the image cannot be pulled, so the Job never ends. `pod_kept`: whether
+    the pod still exists after the end.
     """
 
     parts: Mapping[str, Any] | None = None
     message: str | None = None
     exit_code: int = 0
     reason: str = "Completed"
-    waits: bool = False
-    pod: bool = True
+    image_missing: bool = False
+    pod_kept: bool = True
 
     def terminated(self, job: Object, at: str) -> Object:
-        """The state of the evaluator's container."""
+        """The `terminated` state of the evaluator's container."""
         message = report(job, self.parts or {}) if self.message is None else self.message
-        told = {"exitCode": self.exit_code, "reason": self.reason, "message": message}
-        return told | {"finishedAt": at}
+        state = {"exitCode": self.exit_code, "reason": self.reason, "message": message}
+        return state | {"finishedAt": at}
 
     def conditions(self) -> list[Object]:
-        """Of the Job."""
+        """The conditions of the Job."""
         if self.exit_code == 0:
             kinds = ("SuccessCriteriaMet", "Complete")
             return [{"type": kind, "status": "True"} for kind in kinds]
@@ -41,15 +43,15 @@ class Ending:
         return [{"type": "Failed", "status": "True"} | reason]
 
 
-LOST = Ending(pod=False)
-GARBAGE = Ending(message="Traceback (most recent call last)")
-KILLED = Ending(message="", exit_code=137, reason="OOMKilled")
-NO_IMAGE = Ending(waits=True)
-KNOWN: Mapping[str, Sequence[Ending]] = {"flaky": (KILLED, Ending())}  # unless a test says else
+REPORT_LOST = Ending(pod_kept=False)
+MALFORMED = Ending(message="Traceback (most recent call last)")
+OOM_KILLED = Ending(message="", exit_code=137, reason="OOMKilled")
+NO_IMAGE = Ending(image_missing=True)
+BY_VERSION: Mapping[str, Sequence[Ending]] = {"flaky": (OOM_KILLED, Ending())}
 
 
 def report(job: Object, parts: Mapping[str, Any]) -> str:
-    """A report bound to its run."""
+    """A good report with the nonce and revision of its run, and `parts` on top."""
     template = job["spec"]["template"]
     recall = RECALL.get(env(template, "MERIT_MODEL_VERSION"), 0.9)
     return json.dumps(
@@ -65,7 +67,7 @@ def report(job: Object, parts: Mapping[str, Any]) -> str:
 
 
 def env(template: Mapping[str, Any], name: str) -> str:
-    """An environment variable of the first container that has it."""
+    """The value of an environment variable in the first container that has it, or ""."""
     for container in template["spec"]["containers"]:
         for entry in container.get("env", []):
             if entry["name"] == name:

@@ -1,4 +1,4 @@
-"""What users apply in the world, and how its operator is configured."""
+"""The manifests that users apply in the world, and the configuration of its operator."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from merit.config import Config
 from tests.api.manifests import good
-from tests.world.load import LOAD, LOADED
+from tests.world.load_tests import LOAD, WITH_LOAD_TEST
 
 
 def _object() -> dict[str, Any]:
@@ -27,15 +27,33 @@ def _object() -> dict[str, Any]:
     return obj
 
 
+NAME = "fraud-scorer"
 OBJECT = _object()
 
 
 def manifest(version: str) -> dict[str, Any]:
-    """The manifest as Git has it for that version of the model."""
+    """The manifest of that version of the model, as Git has it."""
     obj = copy.deepcopy(OBJECT)
     obj["spec"]["model"] |= {"version": version, "uri": f"oci://example.com/fraud:{version}"}
-    if version in LOADED:
+    if version in WITH_LOAD_TEST:
         obj["spec"]["feasibility"] = {"load": copy.deepcopy(LOAD)}
+    return obj
+
+
+def autoscaled(version: str, least: int = 2, most: int = 8) -> dict[str, Any]:
+    """A version that an autoscaler may scale between these numbers of pods."""
+    obj = manifest(version)
+    obj["spec"]["constraints"]["scale"]["replicas"] = {"min": least, "max": most}
+    container = obj["spec"]["serving"]["template"]["spec"]["containers"][0]
+    container["resources"] = {"requests": {"cpu": "200m", "memory": "256Mi"}}
+    return obj
+
+
+def by_pod_count(version: str, least: int = 4, most: int = 8, **rollout: Any) -> dict[str, Any]:
+    """A version whose share of the traffic is its share of the pods: no gateway."""
+    obj = manifest(version)
+    obj["spec"]["constraints"]["scale"]["replicas"] = {"min": least, "max": most}
+    obj["spec"]["rollout"] |= {"route": {"replicas": {}}, "steps": [25, 50]} | rollout
     return obj
 
 
@@ -58,5 +76,5 @@ SETTINGS: dict[str, Any] = {
 
 
 def config() -> Config:
-    """The operator's configuration: one source, scraped every fifteen seconds."""
+    """The operator's configuration: one metrics source, scraped every 15 s."""
     return Config.model_validate(SETTINGS)

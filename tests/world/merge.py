@@ -1,7 +1,7 @@
-"""How writes meet what is there: merge patch (RFC 7386), and apply with one owner per field.
+"""How a write changes an object: merge patch (RFC 7386), and the fields of server-side apply.
 
-Fields are tuples of keys. Lists are atomic, and so are `spec.rollback` and selectors: one value,
-one owner.
+A field is a path, a tuple of keys. Lists are atomic, and so are `spec.rollback` and selectors: one
+value with one manager.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _IDENTITY = frozenset(
 
 
 def cloned(obj: Any) -> Any:
-    """A copy of plain data; ten times as fast as deepcopy, which is most of a run's time."""
+    """A copy of plain data, ten times as fast as deepcopy, which would dominate a run's time."""
     return marshal.loads(marshal.dumps(obj))
 
 
 def merged(old: Any, patch: Any) -> Any:
-    """The merge patch applied; null removes. What has not changed is shared with the old."""
+    """The merge patch applied; null removes. Unchanged parts are shared with the old object."""
     if not isinstance(patch, Mapping):
         return patch
     result = dict(old) if isinstance(old, Mapping) else {}
@@ -47,7 +47,7 @@ def merged(old: Any, patch: Any) -> Any:
 
 
 def fields(obj: Mapping[str, Any]) -> dict[Path, Any]:
-    """Every leaf of an object with its value, what names the object left out."""
+    """Every leaf of an object with its value, except what identifies the object."""
     found: dict[Path, Any] = {}
 
     def walk(value: Any, path: Path) -> None:
@@ -62,7 +62,7 @@ def fields(obj: Mapping[str, Any]) -> dict[Path, Any]:
 
 
 def put(obj: Object, path: Path, value: Any) -> None:
-    """Set one field, making what is on the way."""
+    """Set one field, with the maps on the way to it."""
     for key in path[:-1]:
         child = obj.get(key)
         if not isinstance(child, dict):
@@ -72,7 +72,7 @@ def put(obj: Object, path: Path, value: Any) -> None:
 
 
 def remove(obj: Object, path: Path) -> None:
-    """Remove one field, and the maps that it leaves empty."""
+    """Remove one field, and the maps that are empty then."""
     trail: list[tuple[Object, str]] = []
     for key in path[:-1]:
         trail.append((obj, key))

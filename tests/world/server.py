@@ -1,4 +1,4 @@
-"""The operator's connection to the world: `Cluster`'s methods, numbered writes, and faults."""
+"""The operator's connection to the API server: `Cluster`'s methods, numbered writes, faults."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from merit.cluster.errors import Conflict, Forbidden, NotFound, Unreachable
-from merit.cluster.patches import merged
+from merit.kube.client import merge_patch
+from merit.kube.errors import Conflict, Forbidden, NotFound, Unreachable
 from tests.world.merge import Object, cloned
 from tests.world.store import Ref, Store, ref_of
 
@@ -17,14 +17,14 @@ T = TypeVar("T")
 
 
 class Killed(BaseException):
-    """The operator's process ends here. No handler of its own may catch it."""
+    """The operator's process ends here. A BaseException: no handler of its own may catch it."""
 
 
 @dataclass
 class Faults:
-    """What goes wrong, by the number of the write (from 1, over all operators of a world).
+    """What goes wrong, by the number of the write, from 1 on, over all restarts.
 
-    `deny`: kinds that the operator has no right to write any more.
+    `deny`: kinds that the operator has lost the right to write.
     """
 
     crash_before: frozenset[int] = frozenset()
@@ -35,11 +35,11 @@ class Faults:
 
 
 @dataclass
-class Server:
-    """One operator's connection. After `cut` every call raises Killed, as its process is gone.
+class ApiServer:
+    """The API server as the operator reaches it.
 
-    `writes` numbers the operator's writes over restarts; `reads` counts its GETs and LISTs;
-    `before` and `after` are called around each write with its number.
+    `writes`: the number of the operator's last write, over restarts; `reads`: how many GETs and
+    LISTs; `before` and `after` are called around each write with its number.
     """
 
     store: Store
@@ -53,14 +53,18 @@ class Server:
     async def create(self, obj: Object, *, dry_run: bool = False, timeout: float = 10.0) -> Object:
         if dry_run:
             self.reads += 1
-            return self.store.create(_sent(obj), MANAGER, dry_run=True)
-        return self._write("create", ref_of(obj), lambda: self.store.create(_sent(obj), MANAGER))
+            return self.store.create(_over_the_wire(obj), MANAGER, dry_run=True)
+        return self._write(
+            "create", ref_of(obj), lambda: self.store.create(_over_the_wire(obj), MANAGER)
+        )
 
     async def apply(self, obj: Object, *, dry_run: bool = False, timeout: float = 10.0) -> Object:
         if dry_run:
             self.reads += 1
-            return self.store.fork(self.store.now).apply(_sent(obj), MANAGER)
-        return self._write("apply", ref_of(obj), lambda: self.store.apply(_sent(obj), MANAGER))
+            return self.store.fork(self.store.now).apply(_over_the_wire(obj), MANAGER)
+        return self._write(
+            "apply", ref_of(obj), lambda: self.store.apply(_over_the_wire(obj), MANAGER)
+        )
 
     async def patch(
         self,
@@ -74,7 +78,7 @@ class Server:
         return self._write(
             subresource or "patch",
             ref,
-            lambda: self.store.patch(ref, _sent(patch), MANAGER, subresource),
+            lambda: self.store.patch(ref, _over_the_wire(patch), MANAGER, subresource),
         )
 
     async def patch_status(
@@ -82,7 +86,7 @@ class Server:
     ) -> Object:
         body = {
             "metadata": {"resourceVersion": obj["metadata"]["resourceVersion"]},
-            "status": merged(obj.get("status") or {}, status),
+            "status": merge_patch(obj.get("status") or {}, status),
         }
         return await self.patch(obj, body, subresource="status")
 
@@ -92,13 +96,13 @@ class Server:
     async def delete(self, obj_ref: Object, *, uid: str, propagation: str = "Background") -> None:
         ref = ref_of(obj_ref)
 
-        def gone_is_fine() -> None:
+        def delete_if_there() -> None:
             try:
                 self.store.delete(ref, MANAGER, uid)
             except NotFound:
                 return
 
-        self._write("delete", ref, gone_is_fine)
+        self._write("delete", ref, delete_if_there)
 
     async def get(self, api_version: str, kind: str, namespace: str, name: str) -> Object | None:
         self.reads += 1
@@ -128,7 +132,7 @@ class Server:
         if number in self.faults.crash_before:
             raise Killed(number)
         if number in self.faults.conflict:
-            raise Conflict(409, "Conflict", "somebody else was faster")
+            raise Conflict(409, "Conflict", "the object has been modified")
         if ref[0] in self.faults.deny:
             raise Forbidden(403, "Forbidden", f"{ref[0]} {ref[2]} is forbidden to user merit")
         answer = commit()
@@ -141,7 +145,7 @@ class Server:
         return answer
 
 
-def _sent(obj: Object) -> Object:
-    """The object as it arrives: JSON, so tuples are lists and nothing is shared."""
-    sent: Object = json.loads(json.dumps(obj))
-    return sent
+def _over_the_wire(obj: Object) -> Object:
+    """The object after its way over the network: tuples are lists, and nothing is shared."""
+    received: Object = json.loads(json.dumps(obj))
+    return received

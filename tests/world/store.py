@@ -1,8 +1,8 @@
-"""The API server's storage: objects, versions, owners of fields, and what is watched.
+"""The API server's storage: objects, versions, field managers and watchers.
 
-It keeps what matters to the operator: one counter of resourceVersions, uids, generations that move
-with the spec only, preconditions, a status that the main resource cannot touch, defaults that the
-real API server fills in, and no new version for a write that changes nothing.
+It has the properties that the operator depends on: one counter of resourceVersions, uids,
+generations that move with the spec only, preconditions, a status that the main resource cannot
+change, the defaults of the real API server, and no new version for a write that changes nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from merit.cluster.errors import Conflict, Invalid, NotFound
+from merit.kube.errors import Conflict, Invalid, NotFound
 from tests.world.defaults import filled
 from tests.world.merge import Object, Path, cloned, fields, fields_v1, merged, put, remove
 
@@ -27,7 +27,7 @@ WITH_STATUS = WITH_GENERATION | {"Pod", "HorizontalPodAutoscaler"}
 
 @dataclass(frozen=True)
 class Commit:
-    """One change: who made it, what was there and what is there now (None: nothing)."""
+    """One change: its field manager, and the object before and after (None: no object)."""
 
     manager: str
     verb: str
@@ -52,10 +52,10 @@ class Store:
     version: int = 1000
     uids: int = 0
     listeners: list[Callable[[Commit], None]] = field(default_factory=list)
-    webhook: Callable[[Object], None] = lambda obj: None  # may change what is written
+    webhook: Callable[[Object], None] = lambda obj: None  # mutates what is written
 
     def fork(self, now: Callable[[], float]) -> Store:
-        """The same content, on its own, with nobody listening. Commits replace, never change."""
+        """An independent copy without listeners. It may be shallow: commits replace objects."""
         return Store(
             now=now,
             objects=dict(self.objects),
@@ -70,14 +70,14 @@ class Store:
         return None if found is None else cloned(found)
 
     def all(self, kind: str, namespace: str | None = None, labels: str = "") -> Iterator[Object]:
-        """All objects of a kind, not to be changed; labels as `a=b,c=d` or `a`."""
+        """All objects of a kind, not copied; labels as `a=b,c=d` or `a`."""
         for ref in sorted(ref for ref in self.objects if ref[0] == kind):
             obj = self.objects.get(ref)
             if obj is not None and namespace in (None, "", ref[1]) and _matches(obj, labels):
                 yield obj
 
     def create(self, obj: Object, manager: str, dry_run: bool = False) -> Object:
-        """POST: 409 if it is there."""
+        """POST; 409 if the object exists."""
         ref = ref_of(obj)
         if ref in self.objects:
             raise Conflict(409, "AlreadyExists", f"{ref[0]} {ref[2]!r} already exists")
@@ -103,7 +103,7 @@ class Store:
         return self._commit(ref, None, new, manager, "create", set(fields(obj)), "Update")
 
     def apply(self, obj: Object, manager: str) -> Object:
-        """Forced server-side apply: fields applied before and missing now go, unless co-owned."""
+        """Forced server-side apply: fields applied before and missing now go, unless shared."""
         ref, meta = ref_of(obj), obj["metadata"]
         old = self.objects.get(ref)
         if old is None:
@@ -111,7 +111,7 @@ class Store:
                 raise Conflict(409, "Conflict", f"uid mismatch: {ref[0]} {ref[2]!r} is gone")
             self.create(obj, manager)
             self.owned[ref] = {(manager, "Apply"): set(fields(obj))}
-            return self._own(ref)
+            return self._managed(ref)
         if meta.get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]:
             raise Invalid(422, "Invalid", "metadata.uid: field is immutable")
         _precondition(meta, old)
@@ -128,7 +128,7 @@ class Store:
     def patch(
         self, ref: Ref, patch: Object, manager: str, subresource: str | None = None
     ) -> Object:
-        """Merge patch. On `status` a uid is ignored, and nothing but the status changes."""
+        """Merge patch. On the subresource `status` only the status changes; a uid is ignored."""
         old = self.objects.get(ref)
         if old is None:
             raise NotFound(404, "NotFound", f"{ref[0]} {ref[2]!r} not found")
@@ -153,18 +153,18 @@ class Store:
         return self._commit(ref, old, new, manager, verb, set(fields(body)), "Update")
 
     def disown(self, ref: Ref, path: Path) -> None:
-        """Nobody owns that field any more, as after a restore from YAML."""
+        """The field loses all its managers, as after a restore from YAML."""
         old = self.objects[ref]
         for paths in self.owned[ref].values():
             paths.discard(path)
         self.version += 1
         metadata = {**old["metadata"], "resourceVersion": str(self.version)}
         self.objects[ref] = {**old, "metadata": metadata}
-        self._own(ref)
-        self._tell(Commit("restore", "patch", ref, old, self.objects[ref]))
+        self._managed(ref)
+        self._notify(Commit("restore", "patch", ref, old, self.objects[ref]))
 
     def delete(self, ref: Ref, manager: str, uid: str | None = None) -> None:
-        """DELETE: 404 if it is not there, 409 if it is another one."""
+        """DELETE; 404 if there is no object, 409 if its uid is another."""
         old = self.objects.get(ref)
         if old is None:
             raise NotFound(404, "NotFound", f"{ref[0]} {ref[2]!r} not found")
@@ -172,9 +172,9 @@ class Store:
             raise Conflict(409, "Conflict", "the uid in the precondition is that of another object")
         del self.objects[ref], self.owned[ref]
         self.version += 1
-        gone = cloned(old)
-        gone["metadata"]["resourceVersion"] = str(self.version)
-        self._tell(Commit(manager, "delete", ref, gone, None))
+        deleted = cloned(old)
+        deleted["metadata"]["resourceVersion"] = str(self.version)
+        self._notify(Commit(manager, "delete", ref, deleted, None))
 
     def _commit(
         self,
@@ -189,7 +189,7 @@ class Store:
         before, after = fields(old or {}), fields(new)
         changed = {p for p in {*before, *after} if before.get(p) != after.get(p)}
         owners = self.owned[ref]
-        held = {who: set(paths) for who, paths in owners.items()}
+        owners_before = {who: set(paths) for who, paths in owners.items()}
         for paths in owners.values():
             paths &= set(after)
         if operation == "Apply":
@@ -203,7 +203,7 @@ class Store:
             owners.setdefault((manager, "Update"), set()).update(touched & changed & set(after))
         for who in [w for w, paths in owners.items() if not paths]:
             del owners[who]
-        if old is not None and not changed and held == owners:
+        if old is not None and not changed and owners_before == owners:
             return cloned(old)
         if old is not None and ref[0] in WITH_GENERATION and any(p[0] == "spec" for p in changed):
             generation = old["metadata"]["generation"] + 1
@@ -211,11 +211,11 @@ class Store:
         self.version += 1
         new["metadata"] = {**new["metadata"], "resourceVersion": str(self.version)}
         self.objects[ref] = new
-        result = self._own(ref)
-        self._tell(Commit(manager, verb, ref, old, new))
+        result = self._managed(ref)
+        self._notify(Commit(manager, verb, ref, old, new))
         return result
 
-    def _own(self, ref: Ref) -> Object:
+    def _managed(self, ref: Ref) -> Object:
         new = self.objects[ref]
         if ref[0] in WITH_OWNERS:
             new["metadata"]["managedFields"] = [
@@ -224,13 +224,13 @@ class Store:
                     "operation": operation,
                     "apiVersion": new["apiVersion"],
                     "fieldsType": "FieldsV1",
-                    "fieldsV1": fields_v1(p for p in paths),
+                    "fieldsV1": fields_v1(paths),
                 }
                 for (manager, operation), paths in sorted(self.owned[ref].items())
             ]
         return cloned(new)
 
-    def _tell(self, commit: Commit) -> None:
+    def _notify(self, commit: Commit) -> None:
         for listener in list(self.listeners):
             listener(commit)
 

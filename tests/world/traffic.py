@@ -1,7 +1,7 @@
-"""Live traffic, and the metrics that tell of it: counters are a function of what the route was.
+"""Live traffic and its metrics: all counters are a function of the history of the route.
 
-Requests come at a fixed rate and are split exactly by weight, so an operator that starts again
-reads the same counters as the one before. Nothing is random: a run can be repeated and compared.
+Requests come at a fixed rate and are split exactly by weight, so a restarted operator reads the
+same counters as the one before. Nothing is random: a run can be repeated and compared.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from merit.evidence.counts import ArmPair, Counts, NoSample, Sample
-from merit.metrics.pods import Dispersion
-from merit.policy.observed import Figure, Readings
+from merit.policy.state.measurements import Figure, Readings
+from merit.prometheus.sources import View
+from merit.stats.counts import ArmPair, Counts, NoSample, Sample
 from tests.world.evaluations import env
+from tests.world.manifests import NAME
 from tests.world.store import Commit, Store
 
-NAME = "fraud-scorer"
 SCRAPE = 15.0
-READ = 30.0  # seconds between two readings of a query
-EVENTS = 300.0  # seconds that a query looks back
+READING = 30.0  # seconds between two readings of a query
+EVENT_WINDOW = 300.0  # seconds that a query looks back
 RPS = 200.0
-LONGEST = 600.0  # as the real one: after a longer gap a new baseline
+LONGEST_GAP = 600.0  # seconds; after a longer one a new baseline, as with a real Prometheus
 ERRORS: dict[str, float] = {"failing": 0.06}
 NORMAL_ERRORS = 0.0005
 SLOW = 0.002
@@ -28,37 +28,42 @@ SLOW = 0.002
 
 @dataclass
 class Traffic:
-    """What every arm was sent. `history`: since when which arm has had which percentage."""
+    """The requests of every revision.
+
+    `history`: from when on the traffic was split how, percent per short revision.
+    `error_changes`: from when on which version ("*": every one) has had which share of errors.
+    `events`: when something happened that must never happen. `reachable`: Prometheus answers.
+    """
 
     store: Store
     history: list[tuple[float, dict[str, int]]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     reachable: bool = True
-    turns: list[tuple[float, str, float]] = field(default_factory=list)
+    error_changes: list[tuple[float, str, float]] = field(default_factory=list)
     per_pod: bool = False
     events: list[float] = field(default_factory=list)
 
     def fork(self, store: Store) -> Traffic:
-        """The same past, on its own."""
+        """An independent copy."""
         return replace(
             self,
             store=store,
             history=list(self.history),
             versions=dict(self.versions),
-            turns=list(self.turns),
+            error_changes=list(self.error_changes),
             events=list(self.events),
         )
 
-    def turn(self, version: str, share: float) -> None:
-        """From now on this version fails so often; "*" is every version."""
-        self.turns.append((self.store.now(), version, share))
+    def set_errors(self, version: str, share: float, since: float | None = None) -> None:
+        """From now, or since then, that share of its requests fails; "*" is every version."""
+        self.error_changes.append((since or self.store.now(), version, share))
 
-    def happens(self) -> None:
-        """At this moment something happens that must never happen."""
+    def record_event(self) -> None:
+        """Something happens at this moment that must never happen."""
         self.events.append(self.store.now())
 
     def see(self, commit: Commit) -> None:
-        """A route, a Service or a Deployment has changed."""
+        """Take note of a change of a route, an EndpointSlice or a Deployment."""
         kind, _, name = commit.ref
         if kind == "HTTPRoute" and name == NAME:
             self.history.append((self.store.now(), weights(commit.new)))
@@ -69,11 +74,11 @@ class Traffic:
             self.versions[name.rpartition("-")[2]] = version
 
     def _by_pods(self) -> bool:
-        """Nobody has a gateway before it: whoever asks, asks the Service."""
+        """Without a gateway, all clients use the Service."""
         return not any(ref[0] == "HTTPRoute" and ref[2] == NAME for ref in self.store.objects)
 
     def requests(self, short: str, at: float) -> int:
-        """How many requests an arm was sent until then."""
+        """The requests that a revision has had until then."""
         total, until = 0.0, at
         for start, split in reversed(self.history):
             total += max(0.0, min(until, at) - start) * RPS * split.get(short, 0) / 100
@@ -81,17 +86,17 @@ class Traffic:
         return int(total)
 
     def failed(self, short: str, at: float) -> int:
-        """How many of them got an error."""
+        """The requests with an error until then."""
         version = self.versions.get(short, "")
         share, since, total = ERRORS.get(version, NORMAL_ERRORS), 0, 0.0
-        for start, who, then in self.turns:
-            if start < at and who in (version, "*"):
+        for start, changed, share_then in self.error_changes:
+            if start < at and changed in (version, "*"):
                 sent = self.requests(short, start)
-                total, since, share = total + (sent - since) * share, sent, then
+                total, since, share = total + (sent - since) * share, sent, share_then
         return int(total + (self.requests(short, at) - since) * share)
 
     def slow(self, short: str, at: float) -> int:
-        """How many of them took longer than any bar allows."""
+        """The requests until then that were slower than any threshold."""
         return int(self.requests(short, at) * SLOW)
 
 
@@ -118,14 +123,17 @@ def shares(endpoints: dict[str, Any] | None) -> dict[str, int]:
 
 
 @dataclass
-class Fleet:
-    """Stands in for `merit.metrics.fleet.Fleet`: one scrape every fifteen seconds, no lag."""
+class MeasuredFleet:
+    """Replaces `merit.prometheus.fleet.Fleet`: a scrape every 15 s, without lag.
+
+    `began`: nothing is known of readings before it; they were read by an earlier process.
+    """
 
     traffic: Traffic
-    began: float = 0.0  # as the real one, it knows nothing of what was read by an earlier process
+    began: float = 0.0
 
     async def tick(self, *_: Any, **__: Any) -> None:
-        """Nothing is kept: counters are worked out when they are asked for."""
+        """Nothing to do: counters are computed on demand."""
 
     def available(self) -> tuple[bool, str, str]:
         """Whether Prometheus answers."""
@@ -134,14 +142,15 @@ class Fleet:
         return False, "MetricsLost", "Prometheus does not answer"
 
     def view_of(self, source: str, *, by_pods: bool) -> str:
-        """One view has it all."""
+        """There is one view."""
         return source
 
-    def per_pod(self, source: str) -> bool:
-        """Whether the servers' own series are read."""
-        return self.traffic.per_pod
+    def view(self, source: str) -> View:
+        """That one, with all parts in one."""
+        this: Any = self
+        return View(this, this if self.traffic.per_pod else None, False, this, this)
 
-    def idle(self, namespace: str, name: str, short: str, port: int, *, source: str = "") -> bool:
+    def idle(self, namespace: str, name: str, short: str, port: int) -> bool:
         """No request in the last two scrapes."""
         if not self.traffic.reachable:
             return False
@@ -149,11 +158,11 @@ class Fleet:
         return self.traffic.requests(short, at) == self.traffic.requests(short, at - 2 * SCRAPE)
 
     def sample(self, arms: Any) -> Sample | NoSample:
-        """What both arms did since `arms.since`."""
+        """The counts of both revisions since `arms.since`."""
         if not self.traffic.reachable:
             return NoSample("MetricsLost", "Prometheus does not answer")
         at, since = self._grid(), arms.since
-        if since is None or at - since > LONGEST:
+        if since is None or at - since > LONGEST_GAP:
             return Sample(at=at, since=None, signals={})
         if at <= since:
             return Sample(at=since, since=since, signals={})
@@ -166,7 +175,7 @@ class Fleet:
         return Sample(at=at, since=since, signals=signals)
 
     def display(
-        self, namespace: str, name: str, short: str, port: int, edges: Any, *, source: str = ""
+        self, namespace: str, name: str, short: str, port: int, edges: Any
     ) -> dict[str, Figure]:
         """The last minute of one revision."""
         if not self.traffic.reachable:
@@ -181,13 +190,13 @@ class Fleet:
                 found[name_] = Figure(share=share, n=int(counts.n), value=f"{share:.2%}")
         return found
 
-    def warnings(self, edges: Any, *, source: str = "") -> tuple[tuple[str, str], ...]:
-        """Every bound is a bucket edge here."""
+    def warnings(self, edges: Any) -> tuple[tuple[str, str], ...]:
+        """None: every threshold is a bucket edge here."""
         return ()
 
-    def dispersion(self, *_: Any, **__: Any) -> Dispersion:
+    def dispersion(self, *_: Any, **__: Any) -> dict[str, float]:
         """No server is read here."""
-        return Dispersion()
+        return {}
 
     def windows(self, *_: Any, **__: Any) -> NoSample:
         """No server is read here."""
@@ -195,17 +204,17 @@ class Fleet:
 
     pair = windows
 
-    def readings(self, query: str, *, source: str = "") -> Readings:
-        """How often it happened in the last five minutes, whatever is asked, read since `began`."""
+    def readings(self, query: str, now: float) -> Readings:
+        """The events of the last five minutes, whatever the query, read since `began`."""
         if not self.traffic.reachable:
             return NoSample("QueryFailed", "Prometheus did not answer the query")
-        newest = self.traffic.store.now() // READ * READ
-        times = [newest - READ * i for i in range(9, -1, -1)]
-        told = tuple((at, self._events(at)) for at in times if at >= self.began)
-        return told or NoSample("Unobserved", "the query has not been asked yet")
+        newest = self.traffic.store.now() // READING * READING
+        times = [newest - READING * i for i in range(9, -1, -1)]
+        read = tuple((at, self._events(at)) for at in times if at >= self.began)
+        return read or NoSample("Unobserved", "the query has not been asked yet")
 
     def _events(self, at: float) -> float:
-        return float(sum(at - EVENTS < event <= at for event in self.traffic.events))
+        return float(sum(at - EVENT_WINDOW < event <= at for event in self.traffic.events))
 
     def _grid(self) -> float:
         return self.traffic.store.now() // SCRAPE * SCRAPE

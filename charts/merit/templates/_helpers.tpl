@@ -40,8 +40,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
 {{- /*
-What the operator may do to ModelDeployments and their children. There is no `create` on
-modeldeployments on purpose: an apply must never bring a deleted object back.
+The operator's rights on ModelDeployments and their children. There is no `create` on
+modeldeployments on purpose: a server-side apply must never create a deleted object again.
 */ -}}
 {{- define "merit.rules" -}}
 - apiGroups: [merit.dev]
@@ -94,7 +94,7 @@ modeldeployments on purpose: an apply must never bring a deleted object back.
   verbs: [create, patch]
 {{- end -}}
 
-{{- /* What the admission policies about ModelDeployments look at. */ -}}
+{{- /* The requests that the admission policies about ModelDeployments match. */ -}}
 {{- define "merit.modelDeployments" -}}
 resourceRules:
 - {apiGroups: [merit.dev], apiVersions: ["*"], resources: [modeldeployments], operations: [CREATE, UPDATE]}

@@ -1,8 +1,8 @@
-"""What spans fields, as CEL that the API server checks: each has a twin in `rules/`."""
+"""Rules that span fields, as CEL for the API server. Each has a twin in `rules/`."""
 
 from __future__ import annotations
 
-from merit.api.directions import HIGHER, LOWER
+from merit.api.evaluation import HIGHER, LOWER
 
 _ORDER = "{0}.all(x, {0}.exists_one(y, y == x)) && {0}.isSorted()"
 _DRIFT = "has(self.monitoring) && has(self.monitoring.drift) && self.monitoring.drift.exists(d, "
@@ -23,27 +23,28 @@ _SIGNAL = (
     " && (m.signal != 'latency/p95' || has(self.constraints.latency.p95))"
     " && (m.signal != 'latency/p99' || has(self.constraints.latency.p99)))"
 )
-# What spans fields, where it stands: path below spec, rule, message with the remedy. "[]": items.
+_UNIQUE = "self.all(a, self.exists_one(b, b.name == a.name))"
+# Path below spec ("[]": items), CEL rule, message with the remedy.
 RULES: tuple[tuple[str, str, str], ...] = (
     ("", _SIGNAL, "spec.failureModes: nothing in this object measures a signal: declare it"),
     (
         "",
         f"self.failureModes.all(m, m.response != 'Rollback' || !({_DRIFT}"
         "d.of == 'Features' && m.signal == 'drift/' + d.name)))",
-        "spec.failureModes: Rollback cannot cure a drift of features, as the older model is "
-        "staler still: use Alert, Retrain or Hold",
+        "spec.failureModes: Rollback does not help against a drift of features, because the "
+        "earlier model is older still: use Alert, Retrain or Hold",
     ),
     (
         "failureModes[]",
         "self.signal != 'cost' || self.response != 'Rollback'",
-        "Rollback cannot bring the cost down, which is the price of the replicas: use Alert or "
-        "Hold",
+        "Rollback does not lower the cost, which is the price of the replicas: use Alert or Hold",
     ),
     (
         "failureModes[]",
         "self.response != 'Retrain' || !(self.signal == 'cost' || self.signal == 'latency'"
         " || self.signal.startsWith('latency/'))",
-        "Retrain makes no server faster or cheaper: use Rollback (for latency), Alert or Hold",
+        "Retrain makes a server neither faster nor cheaper: use Rollback (for latency), Alert or "
+        "Hold",
     ),
     ("goal.kpi", _BAR, "set min or max"),
     ("goal.kpi", _ORDERED, "set min to at most max"),
@@ -52,23 +53,11 @@ RULES: tuple[tuple[str, str, str], ...] = (
     (
         "monitoring.drift[]",
         "has(self.histogram) != has(self.classes)",
-        "set histogram, or classes: one of them",
+        "set exactly one of histogram and classes",
     ),
-    (
-        "monitoring.signals",
-        "self.all(a, self.exists_one(b, b.name == a.name))",
-        "two signals have one name: give each its own",
-    ),
-    (
-        "monitoring.drift",
-        "self.all(a, self.exists_one(b, b.name == a.name))",
-        "two drifts have one name: give each its own",
-    ),
-    (
-        "failureModes",
-        "self.all(a, self.exists_one(b, b.name == a.name))",
-        "two failure modes have one name: give each its own",
-    ),
+    ("monitoring.signals", _UNIQUE, "two signals have one name: give each its own"),
+    ("monitoring.drift", _UNIQUE, "two drifts have one name: give each its own"),
+    ("failureModes", _UNIQUE, "two failure modes have one name: give each its own"),
     (
         "constraints",
         "has(self.latency) || has(self.errors) || has(self.cost)",
@@ -101,7 +90,7 @@ RULES: tuple[tuple[str, str, str], ...] = (
         "evaluation",
         "!has(self.report) || self.report.format != 'ExitCode'"
         " || !has(self.bars) || self.bars.size() == 0",
-        "evaluation.bars: an exit code has no numbers: take bars out, or use another report.format",
+        "evaluation.bars: an exit code has no numbers: remove bars, or use another report.format",
     ),
     (
         "evaluation",
@@ -111,12 +100,12 @@ RULES: tuple[tuple[str, str, str], ...] = (
     (
         "evaluation.report",
         "!has(self.path) || self.format != 'ExitCode' && !self.path.contains('..')",
-        "path is a file below $MERIT_REPORT_DIR, without ..; an exit code has none",
+        "path is a file below $MERIT_REPORT_DIR, without ..; ExitCode has none",
     ),
     (
         "evaluation.report",
         "!has(self.metrics) || self.format in ['MLflow', 'Evidently', 'LmEval', 'Sklearn']",
-        "metrics point into a framework's file: take them out, or set format",
+        "metrics point into a framework's file: remove them, or set format",
     ),
     (
         "evaluation.bars[]",
@@ -126,19 +115,15 @@ RULES: tuple[tuple[str, str, str], ...] = (
     (
         "evaluation.bars[]",
         "!has(self.maxSpread) || has(self.slices)",
-        'maxSpread is between slices: name them, as slices: ["country=*"]',
+        'maxSpread compares slices: name them, as slices: ["country=*"]',
     ),
     (
         "evaluation.bars[]",
         "!has(self.noWorseThanStable) || has(self.direction) || has(self.min) != has(self.max)"
         f" || self.metric.matches('{LOWER}') != self.metric.matches('{HIGHER}')",
-        "the metric's name does not tell which way is better: set direction: Higher or Lower",
+        "the metric's name does not say which way is better: set direction: Higher or Lower",
     ),
-    (
-        "evaluation.bars[]",
-        "!has(self.min) || !has(self.max) || double(self.min) <= double(self.max)",
-        "set min to at most max",
-    ),
+    ("evaluation.bars[]", _ORDERED, "set min to at most max"),
     (
         "rollout.route",
         "has(self.gateway) != has(self.replicas)",
@@ -150,7 +135,7 @@ RULES: tuple[tuple[str, str, str], ...] = (
         " || self.rollout.steps.exists(s, s * (1 + (has(self.constraints.scale)"
         " && has(self.constraints.scale.replicas) ? self.constraints.scale.replicas.min : 1))"
         " >= 100)",
-        "spec.rollout.steps: no step is as large as the share of one pod: add a larger one, or "
+        "spec.rollout.steps: every step is smaller than the share of one pod: add a larger one, or "
         "raise constraints.scale.replicas.min",
     ),
     (
@@ -163,17 +148,17 @@ RULES: tuple[tuple[str, str, str], ...] = (
         "",
         "!has(self.feasibility) || !has(self.feasibility.load)"
         " || has(self.constraints.latency) || has(self.constraints.errors)",
-        "spec.feasibility.load has nothing to judge by: set spec.constraints.latency or errors",
+        "spec.feasibility.load has no bound to check: set spec.constraints.latency or errors",
     ),
     (
         "feasibility.load.request.headers",
         "self.all(a, self.exists_one(b, b.name.lowerAscii() == a.name.lowerAscii()))",
-        "a header is there twice: name it once",
+        "a header is declared twice: name it once",
     ),
     (
         "feasibility.load.request",
         "!has(self.method) || self.method != 'GET' || !has(self.bodiesFrom)",
-        "a GET has no body: take bodiesFrom out, or use POST",
+        "a GET has no body: remove bodiesFrom, or use POST",
     ),
     ("rollout.steps", _ORDER.format("self"), "let the steps increase, as [1, 5, 25, 50]"),
     ("rollout.approvals", _ORDER.format("self"), "let the approvals increase, as [25, 50]"),
@@ -192,7 +177,7 @@ RULES: tuple[tuple[str, str, str], ...] = (
     (
         "",
         "has(self.retrain) || self.failureModes.all(m, m.response != 'Retrain')",
-        "spec.failureModes: the response Retrain has nothing to run: set spec.retrain, as "
+        "spec.failureModes: the response Retrain needs a training: set spec.retrain, as "
         "retrain: {cronJob: train-fraud}",
     ),
     (
@@ -203,7 +188,7 @@ RULES: tuple[tuple[str, str, str], ...] = (
     (
         "bypass.stages",
         "self.all(a, self.exists_one(b, b == a))",
-        "a stage is there twice: name each once",
+        "a stage is named twice: name each once",
     ),
     (
         "rollback",
@@ -212,12 +197,12 @@ RULES: tuple[tuple[str, str, str], ...] = (
     ),
 )
 
-# Of the whole object: what may not change once a revision serves.
+# Rules of the whole object: what must not change once a revision serves.
 ROOT_RULES: tuple[tuple[str, str], ...] = (
     (
         "!has(oldSelf.status) || !has(oldSelf.status.stable)"
         " || has(self.spec.rollout.route.gateway) == has(oldSelf.spec.rollout.route.gateway)",
-        "spec.rollout.route: the kind of route stays while a revision serves: put it back, or"
-        " declare an object of another name beside this one",
+        "spec.rollout.route: the kind of route cannot change while a revision serves: set it back,"
+        " or declare another object beside this one",
     ),
 )

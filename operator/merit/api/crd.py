@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition, generated from the models: one source for schema, code, explain."""
+"""Generates the CustomResourceDefinition, its schema and descriptions included, from the models."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def crd() -> dict[str, Any]:
     spec["properties"]["rollback"]["x-kubernetes-map-type"] = "atomic"
     status = _schema(Status)
     _bound(status)
-    # An object that the operator never saw must not look finished to tools that read status.
+    # Tools that read status must not take an object that the operator never saw for finished.
     status["default"] = {"observedGeneration": -1}
     status["properties"]["observedGeneration"]["format"] = "int64"
     conditions = status["properties"]["conditions"]
@@ -80,13 +80,13 @@ def crd_yaml() -> str:
 
 
 class _NoAliases(yaml.SafeDumper):
-    """Repeats what is repeated: anchors are hard to read, and not every tool follows them."""
+    """Writes no anchors: they are hard to read, and not every tool follows them."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
-# Go's YAML readers take a bare n or y for a boolean, which would lose a field of that name.
+# YAML readers in Go take a bare n or y for a boolean, which would lose a field of that name.
 _NoAliases.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^[yYnN]$"), list("yYnN"))
 
 
@@ -94,7 +94,7 @@ def _root(spec: Schema, status: Schema) -> Schema:
     name = {"type": "string", "maxLength": MAX_NAME, "pattern": NAME_PATTERN}
     return {
         "type": "object",
-        "description": "A model on its way from declared to serving, on evidence.",
+        "description": "A machine-learning model, and how it gets from declared to serving.",
         "required": ["spec"],
         "x-kubernetes-validations": [
             {"rule": rule, "message": message} for rule, message in ROOT_RULES
@@ -118,8 +118,9 @@ def _columns() -> Iterator[dict[str, Any]]:
         ("Stable", ".status.stable.short", False),
         ("Candidate", ".status.candidate.short", False),
         ("Trust", ".status.trust", False),
-        ("Reason", ".status.summary", False),
+        ("Reason", ".status.reason", False),
         ("Age", ".metadata.creationTimestamp", False),
+        ("Summary", ".status.summary", True),
         ("Available", condition.format("Available"), True),
         ("Owner", ".spec.owner.team", True),
         ("Weight", ".status.candidate.weight", True),
@@ -141,7 +142,7 @@ def _schema(model: type[BaseModel]) -> Schema:
 def _convert(node: Schema, defs: Schema) -> Schema:
     """Pydantic's JSON schema as a structural one: no references, no unions, no defaults."""
     node = dict(node)
-    if "anyOf" in node:  # "or null": the API server drops nulls by itself
+    if "anyOf" in node:  # the other is null, which the API server drops by itself
         (only,) = [n for n in node.pop("anyOf") if n.get("type") != "null"]
         node = only | node
     if "$ref" in node:
@@ -171,7 +172,7 @@ def _at(spec: Schema, path: str) -> Schema:
 
 
 def _bound(node: Schema) -> None:
-    """Status is ours, yet nothing in it is without a limit; an older one may lack newer parts."""
+    """Sets a limit on every string, list and map of status."""
     match node.get("type"):
         case "string" if "enum" not in node:
             node.setdefault("maxLength", 4096)

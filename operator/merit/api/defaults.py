@@ -1,4 +1,4 @@
-"""Every default, in one place. The stored object stays what the user wrote."""
+"""Every default of the spec. The stored object itself stays as the user wrote it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from merit.api.containers import may_scale
 from merit.api.evaluation import Evaluation
 from merit.api.quantity import format_duration, format_share
-from merit.api.spec import Spec
+from merit.api.spec import Spec, may_scale
 
 STEPS = (1, 5, 10, 25, 50)
 CONFIDENCE = 0.99
@@ -20,7 +19,7 @@ HOLDBACK_WEIGHT = 10
 HOLDBACK_DURATION = 900.0
 KEEP_REVISIONS = 3
 KEEP_WARM = 86400.0
-SCALE_AT_CPU = 80  # percent of the requested CPU at which a live revision gets more pods
+SCALE_AT_CPU = 80  # percent of the requested CPU above which the autoscaler adds pods
 WITHIN = 168 * 3600.0
 COOLDOWN = 3600.0
 LOAD_DURATION = 60.0
@@ -36,12 +35,12 @@ RETRAINS_PER_WEEK = 3
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """What is in force, defaults included. Times in seconds, shares as fractions, weights percent.
+    """A spec with its defaults. Times in seconds, shares as fractions, weights in percent.
 
     `evaluation`: format and file of the report, proof of a bar, deadline and back-off of its Job.
-    `explicit_steps`: the user wrote the steps, so none is left out for want of traffic.
-    `load_duration`, `headroom`, `own_counts`: of the load test; None where none is declared.
-    `prices`: the price book; empty where no cost is bounded.
+    `explicit_steps`: the user declared the steps, so none is left out if traffic is too low.
+    `load_duration`, `headroom`, `own_counts`: of the load test; None without one. `prices`: name of
+    the price book; empty without a bound on cost.
     """
 
     source: str
@@ -110,12 +109,12 @@ class Effective:
 
 
 def effective(spec: Spec, *, source: str = "") -> Effective:
-    """The spec with every default in force; `source` is the operator's default metrics source."""
+    """The spec with every default. `source`: the operator's default metrics source."""
     rollout, scale = spec.rollout, spec.constraints.scale
     holdback = rollout.holdback
     replicas = scale.replicas if scale else None
     load = spec.feasibility.load if spec.feasibility else None
-    named = spec.feasibility.prices if spec.feasibility else None
+    price_book = spec.feasibility.prices if spec.feasibility else None
     return Effective(
         source=(spec.monitoring.source if spec.monitoring else None) or source,
         evaluation=_evaluation(spec.evaluation),
@@ -140,7 +139,7 @@ def effective(spec: Spec, *, source: str = "") -> Effective:
         load_duration=_or(load.duration, LOAD_DURATION) if load else None,
         headroom=_or(load.headroom, HEADROOM) if load else None,
         own_counts=(load.own_counts or OWN_COUNTS) if load else None,
-        prices=(named or PRICES) if spec.constraints.cost else "",
+        prices=(price_book or PRICES) if spec.constraints.cost else "",
         retrain_cooldown=_or(spec.retrain.cooldown if spec.retrain else None, RETRAIN_COOLDOWN),
         retrains=spec.retrain is not None,
     )

@@ -1,18 +1,20 @@
-"""The kinds of values that fields have: how each is read, and its schema in the CRD."""
+"""The base of all API models, and the types of their fields: how each is read, its CRD schema."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic.alias_generators import to_camel
 
 from merit.api.quantity import (
     DECIMAL_PATTERN,
     DURATION_PATTERN,
     MOMENT_PATTERN,
     SHARE_PATTERN,
-    Refused,
+    InvalidValue,
     parse_decimal,
     parse_duration,
     parse_moment,
@@ -20,91 +22,81 @@ from merit.api.quantity import (
     shown,
 )
 
-# One line, not blank, nothing that could move a terminal's cursor.
+
+class Model(
+    BaseModel, alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+):
+    """A part of the spec or of the configuration. Unknown fields are errors; immutable."""
+
+
+class Reported(Model, extra="ignore"):
+    """A part of status. Unknown fields are ignored: an older operator may read a newer status."""
+
+
+# One line that is not blank, without control characters.
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
 LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 HOST_PATTERN = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 HASH_PATTERN = r"^h1:[0-9a-f]{64}$"
 
 
-def _positive_duration(text: object) -> float:
-    seconds = parse_duration(text)
-    if seconds <= 0:
-        raise Refused(f'"{shown(text)}" is no time at all', "write more than 0, as 100ms")
-    return seconds
+def _checked(
+    parse: Callable[[object], float | Decimal],
+    accepts: Callable[[Any], bool],
+    problem: str,
+    remedy: str,
+) -> BeforeValidator:
+    """Reads a value with `parse`, and refuses one that `accepts` does not accept."""
+
+    def read(text: object) -> float | Decimal:
+        value = parse(text)
+        if not accepts(value):
+            raise InvalidValue(f'"{shown(text)}" {problem}', remedy)
+        return value
+
+    return BeforeValidator(read)
 
 
-def _stage_duration(text: object) -> float:
-    seconds = parse_duration(text)
-    if not 0 < seconds <= 300:
-        raise Refused(f'"{shown(text)}" is too short or too long', "write at most 5m, as 60s")
-    return seconds
-
-
-def _open_share(text: object) -> float:
-    share = parse_share(text)
-    if not 0 < share < 1:
-        raise Refused(f'"{shown(text)}" leaves nothing to judge', "write more than 0%, below 100%")
-    return share
-
-
-def _confidence(text: object) -> float:
-    share = parse_share(text)
-    if not 0.5 <= share < 1:
-        raise Refused(f'"{shown(text)}" is no usable confidence', "write 50% to 99.99%, as 99%")
-    return share
-
-
-def _money(text: object) -> Decimal:
-    amount = parse_decimal(text)
-    if amount <= 0:
-        raise Refused(f'"{shown(text)}" is no price to stay under', 'write more than 0, as "6.00"')
-    return amount
-
-
-def _margin(text: object) -> Decimal:
-    amount = parse_decimal(text)
-    if amount < 0:
-        raise Refused(f'"{shown(text)}" is less than nothing', 'write 0 or more, as "0.01"')
-    return amount
-
-
-def _string(pattern: str, length: int, *rules: tuple[str, str]) -> WithJsonSchema:
+def _string(pattern: str, length: int, rule: str = "", message: str = "") -> WithJsonSchema:
     schema: dict[str, Any] = {"type": "string", "pattern": pattern, "maxLength": length}
-    if rules:
-        schema["x-kubernetes-validations"] = [{"rule": r, "message": m} for r, m in rules]
+    if rule:
+        schema["x-kubernetes-validations"] = [{"rule": rule, "message": message}]
     return WithJsonSchema(schema)
 
 
 _NUMBER = "double(self.substring(0, self.size() - 1))"
-_OPEN = ("0.0 < {0} && {0} < 100.0", "write more than 0%, below 100%")
+_MORE = "write more than 0"
+_OPEN = "write more than 0%, below 100%"
 
 Duration = Annotated[float, BeforeValidator(parse_duration), _string(DURATION_PATTERN, 32)]
 PositiveDuration = Annotated[
     float,
-    BeforeValidator(_positive_duration),
-    _string(DURATION_PATTERN, 32, ("duration(self) > duration('0s')", "write more than 0")),
+    _checked(parse_duration, lambda s: s > 0, "is not a positive duration", f"{_MORE}, as 100ms"),
+    _string(DURATION_PATTERN, 32, "duration(self) > duration('0s')", _MORE),
 ]
 Share = Annotated[
     float,
-    BeforeValidator(_open_share),
-    _string(SHARE_PATTERN, 12, (_OPEN[0].format(_NUMBER), _OPEN[1])),
+    _checked(parse_share, lambda share: 0 < share < 1, "is not between 0% and 100%", _OPEN),
+    _string(SHARE_PATTERN, 12, f"0.0 < {_NUMBER} && {_NUMBER} < 100.0", _OPEN),
 ]
 Confidence = Annotated[
     float,
-    BeforeValidator(_confidence),
-    _string(SHARE_PATTERN, 12, (f"50.0 <= {_NUMBER} && {_NUMBER} < 100.0", "write 50% to 99.99%")),
+    _checked(parse_share, lambda c: 0.5 <= c < 1, "is out of range", "write 50% to 99.99%, as 99%"),
+    _string(SHARE_PATTERN, 12, f"50.0 <= {_NUMBER} && {_NUMBER} < 100.0", "write 50% to 99.99%"),
 ]
 StageDuration = Annotated[
     float,
-    BeforeValidator(_stage_duration),
+    _checked(
+        parse_duration,
+        lambda seconds: 0 < seconds <= 300,
+        "is too short or too long",
+        "write at most 5m, as 60s",
+    ),
     _string(
         DURATION_PATTERN,
         32,
-        (
-            "duration(self) > duration('0s') && duration(self) <= duration('5m')",
-            "write more than 0, at most 5m",
-        ),
+        "duration(self) > duration('0s') && duration(self) <= duration('5m')",
+        "write more than 0, at most 5m",
     ),
 ]
 Moment = Annotated[
@@ -113,20 +105,21 @@ Moment = Annotated[
     _string(
         MOMENT_PATTERN,
         32,
-        ("timestamp(self) > timestamp('2000-01-01T00:00:00Z')", "write a time that exists"),
+        "timestamp(self) > timestamp('2000-01-01T00:00:00Z')",
+        "write a time that exists",
     ),
 ]
 Headroom = Annotated[float, BeforeValidator(parse_share), _string(SHARE_PATTERN, 12)]
 Number = Annotated[Decimal, BeforeValidator(parse_decimal), _string(DECIMAL_PATTERN, 24)]
 Margin = Annotated[
     Decimal,
-    BeforeValidator(_margin),
-    _string(DECIMAL_PATTERN, 24, ("double(self) >= 0.0", "write 0 or more")),
+    _checked(parse_decimal, lambda n: n >= 0, "is negative", 'write 0 or more, as "0.01"'),
+    _string(DECIMAL_PATTERN, 24, "double(self) >= 0.0", "write 0 or more"),
 ]
 Money = Annotated[
     Decimal,
-    BeforeValidator(_money),
-    _string(DECIMAL_PATTERN, 24, ("double(self) > 0.0", "write more than 0")),
+    _checked(parse_decimal, lambda n: n > 0, "is not a positive amount", f'{_MORE}, as "6.00"'),
+    _string(DECIMAL_PATTERN, 24, "double(self) > 0.0", _MORE),
 ]
 Text = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, max_length=256)]
 Label = Annotated[str, StringConstraints(pattern=LABEL_PATTERN, max_length=63)]
@@ -150,7 +143,7 @@ def _job(deadline: int) -> WithJsonSchema:
                     "type": "integer",
                     "minimum": 1,
                     "maximum": 604800,
-                    "description": f"Seconds after which a run is given up. Default: {deadline}.",
+                    "description": f"Seconds after which a run is stopped. Default: {deadline}.",
                 },
                 "backoffLimit": {
                     "type": "integer",

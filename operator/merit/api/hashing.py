@@ -1,4 +1,4 @@
-"""What makes a revision, and what judges it: hashes over the user's words, never over defaults."""
+"""The hashes that identify a revision and its policy: of the user's spec, without defaults."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ONLINE_ROLLOUT = ("confidence", "blastRadius", "onInconclusive")
 
 
 def canonical_json(obj: object) -> str:
-    """JSON that is the same for the same meaning: nulls dropped, 1 is 1.0, keys sorted.
+    """JSON that is equal for equal meaning: nulls dropped, 1.0 written as 1, keys sorted.
 
     Raises ValueError for numbers that are not finite.
     """
@@ -39,10 +39,10 @@ def content_hash(obj: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a declared spec is, and by what it is judged at each stage.
+    """The identity of a declared spec: its content, and what judges it at each stage.
 
     `revision`, `evaluation`, `feasibility`, `online`: `h1:<64 hex>`. `short`: the revision's first
-    8 hex digits. `policy`: 8 hex digits over the three stage policies.
+    8 hex digits. `policy`: 8 hex digits of the hash of all three stage policies.
     """
 
     revision: str
@@ -54,22 +54,17 @@ class Identity:
 
     @property
     def key(self) -> str:
-        """`<short>-<policy>`: names the accepted spec."""
+        """`<short>-<policy>`: the key of the accepted spec."""
         return f"{self.short}-{self.policy}"
 
     def stage_policy(self, stage: Stage) -> str:
-        """The hash of what judges at that stage; whatever follows promotion counts as Rollout."""
-        match stage:
-            case "Evaluation":
-                return self.evaluation
-            case "Feasibility":
-                return self.feasibility
-            case "Rollout":
-                return self.online
+        """The hash of what judges at that stage; after promotion that of Rollout."""
+        gates = {"Evaluation": self.evaluation, "Feasibility": self.feasibility}
+        return gates.get(stage, self.online)
 
 
 def identify(raw_spec: Mapping[str, Any]) -> Identity:
-    """The identity of a spec as the user wrote it (JSON of the API server, not of a model)."""
+    """The identity of a spec as the user wrote it: the API server's JSON, not a dumped model."""
     revision = content_hash(_pick(raw_spec, "model", "serving"))
     evaluation = content_hash(_pick(raw_spec, "evaluation"))
     feasibility = content_hash(_pick(raw_spec, "constraints", "feasibility"))
@@ -94,7 +89,7 @@ def _online(raw: Mapping[str, Any]) -> dict[str, Any]:
         **_pick(raw, "constraints", "monitoring"),
         "goal": _pick(goal, "kpi"),
         "rollout": _pick(rollout, *_ONLINE_ROLLOUT),
-        # Order, names and a second mode of the same effect judge nothing.
+        # Order, names and duplicates of failure modes do not change a judgement.
         "failureModes": sorted({canonical_json(mode) for mode in judged}),
     }
 

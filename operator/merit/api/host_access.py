@@ -1,4 +1,4 @@
-"""Pods that reach into their node. The operator makes pods for others, so it refuses these."""
+"""Pods with access to their node. The operator creates pods for users, so it refuses these."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ _NAMESPACES = ("hostNetwork", "hostPID", "hostIPC")
 
 
 def host_access(spec: Spec) -> Invalid | None:
-    """The first way in which a template of this spec would reach into its node, or None.
+    """The first access to the node that a template of this spec would have, or None.
 
-    Admission may refuse the same earlier; whether it is installed is not known here.
+    An admission policy may refuse the same earlier, but it may not be installed.
     """
     for field, template in _templates(spec):
-        for where, what in _ways(template.get("spec") or {}):
+        for where, what in _node_access(template.get("spec") or {}):
             return Invalid(
                 field=f"{field}.spec.{where}",
-                message=f"{what} reaches into the node, which this cluster's configuration forbids",
-                remedy="take it out, or ask for pods.hostAccess in the operator's configuration",
+                message=f"{what} gives access to the node, which the operator's "
+                "configuration forbids",
+                remedy="remove it, or ask for pods.hostAccess in the operator's configuration",
                 reason="HostAccessRefused",
             )
     return None
@@ -34,19 +35,19 @@ def _templates(spec: Spec) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield "spec.retrain.job.template", spec.retrain.job.get("template") or {}
 
 
-def _ways(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _node_access(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in _NAMESPACES:
         if pod.get(name):
             yield name, name
-    for index, volume in enumerate(_listed(pod, "volumes")):
+    for index, volume in enumerate(_maps(pod, "volumes")):
         if volume.get("hostPath") is not None:
             yield f"volumes[{index}].hostPath", "hostPath"
     for kind in ("initContainers", "containers", "ephemeralContainers"):
-        for index, container in enumerate(_listed(pod, kind)):
+        for index, container in enumerate(_maps(pod, kind)):
             if (container.get("securityContext") or {}).get("privileged"):
                 yield f"{kind}[{index}].securityContext.privileged", "a privileged container"
 
 
-def _listed(pod: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    found = pod.get(key)
-    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+def _maps(pod: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    items = pod.get(key)
+    return [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []

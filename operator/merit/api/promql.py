@@ -1,4 +1,4 @@
-"""A user's query: bounded text, checked for nonsense. The grammar is Prometheus' own."""
+"""A user's PromQL query: its length and obvious mistakes are checked, not its grammar."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
-from merit.api.quantity import Refused, shown
+from merit.api.quantity import InvalidValue, shown
 
-LONGEST = 1024
+MAX_LENGTH = 1024
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _ONE_LINE = r"^[^\x00-\x1f\x7f]+$"
 
 
 def check_query(text: str) -> str:
-    """The query itself. Raises Refused for what no Prometheus could answer with one number."""
-    bare, open_ = [], []
+    """The query itself. Raises InvalidValue if it cannot return one number."""
+    bare, brackets = [], []
     quote = ""
     escaped = False
     for character in text:
@@ -32,27 +32,27 @@ def check_query(text: str) -> str:
         if character in "\"'`":
             quote = character
         elif character in "([{":
-            open_.append(character)
-        elif character in _PAIRS and (not open_ or open_.pop() != _PAIRS[character]):
-            raise Refused(f'"{character}" closes nothing', "balance the brackets")
-    if quote or open_:
-        raise Refused(f'"{shown(text)}" ends inside {quote or open_[-1]}', "close it")
+            brackets.append(character)
+        elif character in _PAIRS and (not brackets or brackets.pop() != _PAIRS[character]):
+            raise InvalidValue(f'"{character}" has no opening bracket', "balance the brackets")
+    if quote or brackets:
+        raise InvalidValue(f'"{shown(text)}" ends inside {quote or brackets[-1]}', "close it")
     _one_number("".join(bare).strip(), text)
     return text
 
 
 def _one_number(bare: str, text: str) -> None:
     if not re.search(r"[a-zA-Z_:]", bare):
-        raise Refused(f'"{shown(text)}" asks for nothing', "name a metric, as sum(rate(x[5m]))")
+        raise InvalidValue(f'"{shown(text)}" names no metric', "name a metric, as sum(rate(x[5m]))")
     if bare.endswith("]"):
         remedy = "take a rate of it, as sum(rate(x[5m]))"
-        raise Refused(f'"{shown(text)}" is a range, not a number', remedy)
+        raise InvalidValue(f'"{shown(text)}" is a range, not a number', remedy)
     if "__name__" in bare:
-        raise Refused("chooses metrics by a pattern", "name the metric")
+        raise InvalidValue("selects metrics by __name__", "name the metric")
 
 
 Query = Annotated[
     str,
-    StringConstraints(pattern=_ONE_LINE, max_length=LONGEST),
+    StringConstraints(pattern=_ONE_LINE, max_length=MAX_LENGTH),
     AfterValidator(check_query),
 ]

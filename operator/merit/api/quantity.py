@@ -1,4 +1,4 @@
-"""Durations, shares and decimals as users write them: strings, so that no float invents digits."""
+"""Durations, shares and decimals as users write them: strings, so that nothing is rounded."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ _SHARE = re.compile(SHARE_PATTERN + r"\Z")
 _DECIMAL = re.compile(DECIMAL_PATTERN + r"\Z")
 
 
-class Refused(ValueError):
-    """A value that cannot be accepted: what is wrong, and what would be right.
+class InvalidValue(ValueError):
+    """A value that is not accepted: `message` says what is wrong, `remedy` what to write.
 
-    `field` is relative to where it was raised, as `maxDuration` or `[1].max`; empty: that place.
+    `field`: the path below the value that was checked, as `maxDuration` or `[1].max`; empty for
+    the value itself.
     """
 
     def __init__(self, message: str, remedy: str, field: str = "") -> None:
@@ -38,7 +39,7 @@ class Refused(ValueError):
 
 
 def shown(value: object) -> str:
-    """A user's value as it may stand in a sentence: one line, at most 40 characters."""
+    """A user's value for use in a sentence: one line, at most 40 characters."""
     text = value if isinstance(value, str) else repr(value)
     clean = "".join(c if c.isprintable() else "?" for c in text)
     return clean if len(clean) <= 40 else clean[:39] + "…"
@@ -47,33 +48,33 @@ def shown(value: object) -> str:
 def parse_duration(text: object) -> float:
     """Seconds of a duration in Go's form: `90s`, `1h30m`, `100ms`; no days. At most a year.
 
-    Raises Refused (a ValueError).
+    Raises InvalidValue (a ValueError).
     """
     if not isinstance(text, str) or len(text) > 32 or not _DURATION.match(text):
         remedy = "write it in ms, s, m or h, as 100ms, 90s, 15m or 168h"
         if isinstance(text, str) and re.fullmatch(r"[0-9]{1,4}d", text):
             remedy = f"days are not accepted: write {int(text[:-1]) * 24}h"
-        raise Refused(f'"{shown(text)}" is not a duration', remedy)
+        raise InvalidValue(f'"{shown(text)}" is not a duration', remedy)
     # Decimals in between, so that 100ms is the same float as the literal 0.1.
     seconds = float(sum(Decimal(n) * Decimal(str(_UNITS[u])) for n, u in _PART.findall(text)))
     if seconds > MAX_DURATION:
-        raise Refused(f'"{shown(text)}" is longer than a year', "write at most 8760h")
+        raise InvalidValue(f'"{shown(text)}" is longer than a year', "write at most 8760h")
     return seconds
 
 
 def parse_moment(text: object) -> float:
-    """Unix seconds of a time in RFC 3339: `2026-11-24T00:00:00Z`. Raises Refused."""
+    """Unix seconds of a time in RFC 3339: `2026-11-24T00:00:00Z`. Raises InvalidValue."""
     remedy = 'write it in RFC 3339, in quotes, as "2026-11-24T00:00:00Z"'
     if not isinstance(text, str) or not _MOMENT.match(text):
-        raise Refused(f'"{shown(text)}" is not a time', remedy)
+        raise InvalidValue(f'"{shown(text)}" is not a time', remedy)
     try:
         return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
     except (ValueError, OverflowError) as error:
-        raise Refused(f'"{shown(text)}" is on no calendar', remedy) from error
+        raise InvalidValue(f'"{shown(text)}" does not exist', remedy) from error
 
 
 def format_duration(seconds: float) -> str:
-    """Seconds as people write them: 90 is `1m30s`, 0.1 is `100ms`, 86400 is `24h`."""
+    """Seconds as a duration: 90 is `1m30s`, 0.1 is `100ms`, 86400 is `24h`."""
     millis = round(seconds * 1000)
     if millis < 0:
         return "-" + format_duration(-seconds)
@@ -87,9 +88,9 @@ def format_duration(seconds: float) -> str:
 
 
 def parse_share(text: object) -> float:
-    """A share from 0 to 1 of a percentage: `1%` is 0.01. Raises Refused."""
+    """The share, from 0 to 1, of a percentage: `1%` is 0.01. Raises InvalidValue."""
     if not isinstance(text, str) or not _SHARE.match(text):
-        raise Refused(
+        raise InvalidValue(
             f'"{shown(text)}" is not a share', "write a percentage from 0% to 100%, as 1% or 0.5%"
         )
     return float(Decimal(text[:-1]) / 100)
@@ -101,9 +102,11 @@ def format_share(share: float) -> str:
 
 
 def parse_decimal(text: object) -> Decimal:
-    """A finite decimal number written as a string: `"0.80"`. Raises Refused."""
+    """A finite decimal number written as a string: `"0.80"`. Raises InvalidValue."""
     if not isinstance(text, str):
-        raise Refused(f"{shown(text)} is not a string", f'put it in quotes: "{shown(text)}"')
+        raise InvalidValue(f"{shown(text)} is not a string", f'put it in quotes: "{shown(text)}"')
     if not _DECIMAL.match(text):
-        raise Refused(f'"{shown(text)}" is not a decimal number', 'write digits, as "0.80" or "6"')
+        raise InvalidValue(
+            f'"{shown(text)}" is not a decimal number', 'write digits, as "0.80" or "6"'
+        )
     return Decimal(text)

@@ -1,7 +1,7 @@
-"""What the operator tells: `status`. It is also all that the operator remembers.
+"""`status`: what the operator reports, and all that it remembers between two passes.
 
-Times are RFC 3339 strings in UTC with seconds; shares and scores are decimal strings, so that
-nothing is lost or invented by a float's way through JSON.
+Times are RFC 3339 strings in UTC with seconds. Shares and evidence are decimal strings, so that
+JSON's floats round nothing.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from merit.api.base import Told
-from merit.api.watched import Alarm, DriftState, Retraining, Verifying
+from merit.api.evidence_state import KeptAnalysis, KeptWatch
+from merit.api.fields import Reported
+from merit.api.live_status import Alarm, Comparison, DriftState, Retraining, RevisionRef
 
 Stage = Literal["Evaluation", "Feasibility", "Rollout"]
 
 
-class Condition(Told):
-    """One condition in the form of Kubernetes, read by kubectl, Argo CD and Flux."""
+class Condition(Reported):
+    """A standard Kubernetes condition, as kubectl, Argo CD and Flux read it."""
 
     type: str
     status: Literal["True", "False", "Unknown"]
@@ -27,110 +28,111 @@ class Condition(Told):
     observed_generation: int = 0
 
 
-class Revision(Told):
-    """A revision that serves or served: content, and the policy that it was accepted with."""
+class Revision(RevisionRef):
+    """A revision that was promoted."""
 
-    revision: str = Field(description="h1: and the SHA-256 of the declared model and serving.")
-    short: str = Field(description="The first 8 hex digits of the revision, as in object names.")
-    policy: str = Field(description="8 hex digits over what judges this revision.")
-    version: str = Field(description="spec.model.version, for people.")
     promoted_at: str = Field(default="", description="When it was promoted.")
     replicas: int = Field(
-        default=0, description="Pods that its load test found needed; 0: scale.replicas.min."
+        default=0, description="Pods that its load test found necessary; 0: scale.replicas.min."
     )
     bypassed: tuple[Stage, ...] = Field(
         default=(), description="Stages that were skipped by spec.bypass."
     )
 
 
-class Candidate(Told):
-    """The revision on its way: where it stands, and since when."""
+class Candidate(RevisionRef):
+    """The revision that is not yet promoted: its stage, its weight, and since when."""
 
-    revision: str
-    short: str
-    policy: str
-    version: str
     stage: Literal["Evaluation", "Feasibility", "Rollout", "Holdback", "Withdrawn"]
-    weight: int = Field(default=0, description="Percent of traffic that it is meant to have.")
-    step: int = Field(default=0, description="Which step of the ladder, from 1; 0 before traffic.")
-    attempt: int = Field(default=1, description="Which run of the stage's Job this is.")
-    retry: int = Field(default=0, description="How often people asked for it to run again.")
-    load: str = Field(
-        default="", description="Requests per second of all traffic when it first had a share."
-    )
+    weight: int = Field(default=0, description="Percent of traffic that it should have.")
+    step: int = Field(default=0, description="Number of its step, from 1; 0 before it has traffic.")
+    attempt: int = Field(default=1, description="Number of the run of the stage's Job, from 1.")
+    retry: int = Field(default=0, description="How often a person asked for a retry.")
+    load: str = Field(default="", description="All requests per second when it first had traffic.")
     replicas: int = Field(
-        default=0, description="Pods that its load test found needed; 0: scale.replicas.min."
+        default=0, description="Pods that its load test found necessary; 0: scale.replicas.min."
     )
     capacity: str = Field(
-        default="", description="Requests per second that one pod was measured to hold."
+        default="", description="Requests per second that one pod can serve, as measured."
     )
-    approved: int = Field(default=0, description="Up to which weight a person has said yes.")
-    failures: int = Field(default=0, description="Runs in a row that brought no verdict.")
+    approved: int = Field(default=0, description="Largest weight that a person has approved.")
+    failures: int = Field(default=0, description="Runs without a verdict, in a row.")
     held: bool = Field(
-        default=False, description="The last run brought no verdict, and none follows by itself."
+        default=False, description="The last run had no verdict, and no further one will start."
     )
     since: str = Field(description="When this stage or step began.")
     rollout_since: str = Field(default="", description="When it first had traffic.")
     floor: int = Field(
         default=0,
-        description="Pods of the stable revision when this one first had traffic: it keeps as "
+        description="Pods of the stable revision when this one first had traffic. Stable keeps as "
         "many, to take all traffic back.",
     )
     bypassed: tuple[Stage, ...] = Field(
         default=(), description="Stages that were skipped by spec.bypass."
     )
     superseded: bool = Field(
-        default=False, description="Newer content is declared; it only leaves."
+        default=False, description="Newer content is declared; this candidate is being removed."
     )
 
     @property
+    def at_gate(self) -> bool:
+        """Whether it is at one of the two gates, and so never had traffic."""
+        return self.stage in ("Evaluation", "Feasibility")
+
+    @property
+    def flow_stage(self) -> Stage:
+        """Its stage in `status.flow`: everything after the gates is the rollout."""
+        if self.stage == "Evaluation" or self.stage == "Feasibility":
+            return self.stage
+        return "Rollout"
+
+    @property
     def run(self) -> int:
-        """Which run of the stage's Job this is, over all retries: names its Job and its record."""
+        """Number of the run over all retries; part of the names of its Job and its record."""
         return self.retry * 100_000 + self.attempt
 
 
-class FlowStage(Told):
-    """One stage of the decision flow, with its verdict and numbers."""
+class FlowStage(Reported):
+    """One stage of the decision flow: its verdict, the reason and the numbers."""
 
     stage: Literal["Declared", "Evaluation", "Feasibility", "Rollout", "Live"]
     verdict: Literal["Good", "Bad", "Undecided", "NoData", "Pending"]
     reason: str = ""
     at: str = ""
-    record: str = Field(default="", description="Name of the ConfigMap that keeps the record.")
+    record: str = Field(default="", description="Name of the ConfigMap with its record.")
     message: str = ""
+    signal: str = Field(default="", description="The signal of the verdict, if there is one.")
 
 
-class Signal(Told):
-    """A watched signal: what was measured, against which bar, on how many requests."""
+class Signal(Reported):
+    """A signal of what serves: its value, its bar, and the number of requests."""
 
     name: str
     value: str = ""
     bar: str = ""
     n: int = 0
     verdict: Literal["Good", "Bad", "Undecided", "NoData"] = "NoData"
-    at: str = Field(default="", description="When this was measured; small moves are not told.")
-    query: str = Field(
-        default="", description="Of a query of your own: 8 characters that tell it from another."
-    )
+    at: str = Field(default="", description="When it was measured. Small changes are not written.")
+    query: str = Field(default="", description="Of a user's own query: 8 characters of its hash.")
 
 
-class NextStep(Told):
-    """What happens next, and when at the latest it is looked at again."""
+class NextStep(Reported):
+    """What happens next, and when the object is reconciled again at the latest."""
 
     at: str = ""
     what: str = ""
 
 
-class DecisionLine(Told):
-    """One decision that was taken, and why."""
+class DecisionLine(Reported):
+    """One decision, and the reason for it."""
 
     at: str
     what: str
     why: str = ""
 
 
-class Rejection(Told):
-    """A ledger entry: content that was rejected, at which stage, by which policy of that stage."""
+class Rejection(Reported):
+    """Content that was rejected: at which stage, by which policy of that stage."""
 
     revision: str
     stage: Stage
@@ -139,35 +141,31 @@ class Rejection(Told):
     at: str
     evidence: str = ""
     version: str = ""
-    retry: int = Field(default=0, description="How often it had been asked to run again before.")
+    retry: int = Field(default=0, description="How often a person had asked for a retry before.")
 
 
-class Promotion(Told):
-    """A revision that was promoted once, so a rollback may return to it. Newest first in status."""
+class Promotion(RevisionRef):
+    """A revision that was promoted; a rollback may return to it. Newest first in status."""
 
-    revision: str
-    short: str
-    policy: str
-    version: str
     at: str
     replicas: int = 0
     bypassed: tuple[Stage, ...] = Field(
-        default=(), description="Stages that were skipped, so that they do not count as passed."
+        default=(), description="Stages that were skipped; they do not count as passed."
     )
 
 
-class BypassSeen(Told):
-    """spec.bypass as it was first seen, and what became of it."""
+class BypassSeen(Reported):
+    """spec.bypass as it was first seen, and its state."""
 
     stages: tuple[Stage, ...]
     reason: str
     expires: str
-    since: str = Field(description="When it was first seen: 24h from then are the most.")
+    since: str = Field(description="When it was first seen; it must expire within 24h from then.")
     state: Literal["InForce", "Refused", "Over"]
 
 
-class Passed(Told):
-    """A gate that content has passed: it is not run again while its own bars stand."""
+class Passed(Reported):
+    """A gate that content has passed. It is not run again while its bars are unchanged."""
 
     revision: str
     stage: Stage
@@ -176,26 +174,27 @@ class Passed(Told):
     at: str
 
 
-class Leaving(Told):
-    """An arm that lost its traffic and keeps its pods until nothing can be on its way to it."""
+class Leaving(Reported):
+    """A revision that lost its traffic and keeps its pods until its last requests are answered."""
 
     short: str
     since: str
-    until: str = Field(description="When its pods go at the latest, or are not kept warm any more.")
-    kept: bool = Field(default=False, description="Kept ready until then, to go back to.")
+    until: str = Field(description="When its pods are removed at the latest.")
+    kept: bool = Field(default=False, description="Its pods run until then, for a rollback.")
 
 
-class Status(Told):
-    """The whole status."""
+class Status(Reported):
+    """The status of a ModelDeployment."""
 
     observed_generation: int = -1
-    phase: str = ""
-    trust: str = ""
-    summary: str = ""
+    phase: str = Field(default="", description="Where it is in its flow, as Canary 25%.")
+    trust: str = Field(default="", description="Trust in what serves, in one word.")
+    reason: str = Field(default="", description="Why: a word, and the number that matters.")
+    summary: str = Field(default="", description="The same as reason, as a whole sentence.")
     conditions: tuple[Condition, ...] = ()
     stable: Revision | None = None
     candidate: Candidate | None = None
-    route: str = Field(default="", description="The kind of route by which it serves; it stays.")
+    route: str = Field(default="", description="The kind of route, which cannot change.")
     leaving: tuple[Leaving, ...] = ()
     flow: tuple[FlowStage, ...] = ()
     signals: tuple[Signal, ...] = ()
@@ -209,32 +208,37 @@ class Status(Told):
         default=(), description="Gates that were passed, at most 10, newest first."
     )
     runs: int = Field(
-        default=0, description="The highest attempt of earlier candidates: no run is ever repeated."
+        default=0,
+        description="The highest attempt of earlier candidates; run numbers are not reused.",
     )
     last_handled: dict[str, str] = Field(
-        default_factory=dict, description="Of every token (merit.dev/VERB) the value handled last."
+        default_factory=dict, description="For each verb the value of the token handled last."
     )
     handled: tuple[str, ...] = Field(
-        default=(), description="Hashes of the tokens handled before: none works twice."
+        default=(), description="Hashes of the tokens handled before, so that none works twice."
     )
     effective: dict[str, Any] = Field(default_factory=dict)
-    analysis: dict[str, Any] | None = None
+    analysis: KeptAnalysis = None
     applied: dict[str, str] = Field(
         default_factory=dict,
-        description="A digest of each child as it stood after it was applied last: any other is "
-        "an edit by somebody else.",
+        description="A digest of each child after it was last applied; a different one means that "
+        "somebody else edited the child.",
     )
-    watch: dict[str, Any] | None = None
+    watch: KeptWatch = None
     alarm: Alarm | None = None
-    verifying: Verifying | None = None
+    comparison: Comparison | None = None
     cooldown_until: str = ""
     retrain: Retraining | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON for the API server: camelCase, empty parts left out."""
+        """JSON for the API server: camelCase, without empty fields."""
         return self.model_dump(by_alias=True, exclude_defaults=True) | {
             "observedGeneration": self.observed_generation
         }
+
+    def stage(self, name: str) -> FlowStage | None:
+        """The entry of that stage in `flow`, or None before it has begun."""
+        return next((entry for entry in self.flow if entry.stage == name), None)
 
     def condition(self, type_: str) -> Condition | None:
         """The condition of that type, or None."""

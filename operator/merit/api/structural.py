@@ -1,7 +1,7 @@
-"""A manifest against the CRD's own schema, as the API server checks it, its CEL rules apart.
+"""Checks a manifest against the CRD's structural schema, without its CEL rules.
 
-The models refuse nearly all of it first, with a better sentence; this closes what they leave to
-the API server, in parts that they keep as plain maps.
+The models find nearly everything first, with better messages. This check adds what they leave to
+the API server: fields inside of the parts that they keep as plain maps.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def violations(value: object, schema: Mapping[str, Any], field: str) -> Iterator[Invalid]:
-    """What of the schema does not hold; null is absent, as the API server stores it."""
+    """Everything that violates the schema; null counts as absent, as in the API server."""
     kind = str(schema.get("type", ""))
     if kind and not _is(value, kind):
         yield Invalid(field, f"{shown(value)} has the wrong type", f"give {_article(kind)}")
@@ -58,7 +58,7 @@ def _object(value: dict[str, Any], schema: Mapping[str, Any], field: str) -> Ite
         elif extra:
             yield from violations(child, extra, at)
         elif not schema.get("x-kubernetes-preserve-unknown-fields"):
-            yield Invalid(at, "is no field of this resource", "take it out")
+            yield Invalid(at, "is not a field of this resource", "remove it")
 
 
 def _string(value: str, schema: Mapping[str, Any], field: str) -> Iterator[Invalid]:
@@ -73,9 +73,9 @@ def _within(
 ) -> Iterator[Invalid]:
     least, most = (schema.get(key) for key in keys)
     if least is not None and amount < least:
-        yield Invalid(field, f"{amount}{unit} is too little", f"at least {least}{unit}")
+        yield Invalid(field, f"{amount}{unit} is too little", f"use at least {least}{unit}")
     if most is not None and amount > most:
-        yield Invalid(field, f"{amount}{unit} is too much", f"at most {most}{unit}")
+        yield Invalid(field, f"{amount}{unit} is too much", f"use at most {most}{unit}")
 
 
 def _is(value: object, kind: str) -> bool:

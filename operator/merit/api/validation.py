@@ -1,4 +1,4 @@
-"""A user's spec becomes a Spec, or one sentence: which field, what is wrong, what is right."""
+"""Parses a user's spec, or says which field is wrong, why, and what to write instead."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from merit.api.names import MAX_NAME, NAME_PATTERN
-from merit.api.quantity import Refused, shown
-from merit.api.rules import check
+from merit.api.quantity import InvalidValue, shown
+from merit.api.rules.check import check
 from merit.api.spec import Spec
 
 _NAME = re.compile(NAME_PATTERN + r"\Z")
 _MISSING = {
-    "goal": "say why the model exists: goal: {objective: ...}",
-    "owner": "say who fixes it: owner: {team: ..., contact: ...}",
+    "goal": "say what the model is for: goal: {objective: ...}",
+    "owner": "name the team that answers for it: owner: {team: ..., contact: ...}",
     "constraints": "set at least one of latency, errors, cost, as errors: {max: 1%}",
-    "failureModes": "name at least one way to fail: {name, signal, response}",
+    "failureModes": "declare at least one failure mode: {name, signal, response}",
     "rollbackPolicy": "say whether Merit may roll back: rollbackPolicy: {automatic: true}",
     "parentRefs": "name the Gateway: parentRefs: [{name: ...}]",
     "currency": "name the price book's currency, as USD",
@@ -39,9 +39,9 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """Why a spec cannot be accepted. `field`: the path from `spec`, or `metadata.name`.
+    """Why a spec is not accepted. `field`: the path from `spec`, or `metadata.name`.
 
-    `reason` is a word of `api.reasons`.
+    `reason`: a key of `api.reasons.REASONS`.
     """
 
     field: str
@@ -55,13 +55,13 @@ class Invalid:
 
 
 def parse_spec(raw: Mapping[str, Any], *, name: str) -> Spec | Invalid:
-    """The spec of the object `name` as the API server has it. Never raises."""
-    read = read_spec(raw, name=name)
-    return read if isinstance(read, Spec) else read[0]
+    """The spec of the object `name`, from the API server's JSON. Never raises."""
+    parsed = read_spec(raw, name=name)
+    return parsed if isinstance(parsed, Spec) else parsed[0]
 
 
 def read_spec(raw: Mapping[str, Any], *, name: str) -> Spec | tuple[Invalid, ...]:
-    """The same with everything that is wrong, the most telling first. Never raises."""
+    """The same, with all mistakes, the most helpful first. Never raises."""
     if not _NAME.match(name):
         wrong = Invalid(
             "metadata.name",
@@ -74,27 +74,27 @@ def read_spec(raw: Mapping[str, Any], *, name: str) -> Spec | tuple[Invalid, ...
         check(spec)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        # A typo makes a known field missing, too: name the typo.
-        return tuple(map(_told, sorted(details, key=lambda d: d["type"] != "extra_forbidden")))
-    except Refused as refused:
-        return (Invalid(_join("spec", refused.field), refused.message, refused.remedy),)
+        # A typo also makes a required field missing: report the typo first.
+        return tuple(map(_invalid, sorted(details, key=lambda d: d["type"] != "extra_forbidden")))
+    except InvalidValue as invalid:
+        return (Invalid(_join("spec", invalid.field), invalid.message, invalid.remedy),)
     except (ValueError, TypeError, RecursionError, OverflowError, ArithmeticError) as error:
-        said = f"cannot be read ({type(error).__name__})"
-        return (Invalid("spec", said, "apply a valid manifest"),)
+        message = f"cannot be read ({type(error).__name__})"
+        return (Invalid("spec", message, "apply a valid manifest"),)
     return spec
 
 
-def _told(error: ErrorDetails) -> Invalid:
+def _invalid(error: ErrorDetails) -> Invalid:
     field = _path(error["loc"])
     last = str(error["loc"][-1]) if error["loc"] else "spec"
     kind, ctx = error["type"], error.get("ctx", {})
     cause = ctx.get("error")
-    if isinstance(cause, Refused):
+    if isinstance(cause, InvalidValue):
         return Invalid(_join(field, cause.field), cause.message, cause.remedy)
     if kind == "missing":
         return Invalid(field, "is missing", _MISSING.get(last, f"add {last}"))
     if kind == "extra_forbidden":
-        return Invalid(field, "is no field of this resource", _meant(error["loc"]))
+        return Invalid(field, "is not a field of this resource", _suggestion(error["loc"]))
     if kind == "literal_error":
         return Invalid(field, f'"{shown(error["input"])}" is not known', f"write {ctx['expected']}")
     if kind == "too_short":
@@ -108,8 +108,8 @@ def _told(error: ErrorDetails) -> Invalid:
     return Invalid(field, f"{shown(error['input'])} is not accepted here", message)
 
 
-def _meant(loc: tuple[int | str, ...]) -> str:
-    """The field that a typo most likely stands for."""
+def _suggestion(loc: tuple[int | str, ...]) -> str:
+    """The field that was most likely meant."""
     model: Any = Spec
     for part in loc[:-1]:
         if isinstance(part, int):
@@ -118,10 +118,10 @@ def _meant(loc: tuple[int | str, ...]) -> str:
             (_model(f.annotation) for f in model.model_fields.values() if f.alias == part), None
         )
         if model is None:
-            return "take it out"
+            return "remove it"
     known = [f.alias or n for n, f in model.model_fields.items() if n != "rollback"]
     close = difflib.get_close_matches(str(loc[-1]), known, n=1)
-    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+    return f"did you mean {close[0]}?" if close else f"use one of: {', '.join(known)}"
 
 
 def _model(annotation: Any) -> Any:
@@ -145,7 +145,7 @@ def _join(path: str, field: str) -> str:
 
 
 def _without_nulls(value: Any, depth: int) -> Any:
-    """As the API server stores it: null is absent. Depth is bounded by the server's own limit."""
+    """As the API server stores it: null is absent. The server bounds the depth, too."""
     if depth > 200:
         raise ValueError("too deep")
     if isinstance(value, Mapping):

@@ -1,1 +1,5 @@
-"""The decisions: one room per part of the flow; decide.py names them in order. Pure."""
+"""The decisions: `decide(observed, now)` and the rules that it names in order. Pure.
+
+Imports run one way: state <- signals <- outcomes <- gates <- rollout, live <- requests <- desired
+<- report <- decide. Not here: clocks, I/O, randomness, logging.
+"""

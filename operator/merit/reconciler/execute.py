@@ -1,17 +1,24 @@
-"""Which effect carries out which action."""
+"""Carries out the actions of a decision in their order, and says how far it came."""
 
 from __future__ import annotations
 
-from merit.policy.decision import (
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from merit.kube.errors import ApiError, Conflict, Forbidden, Invalid, NotFound
+from merit.policy.state.decision import (
     Accept,
     Action,
     ClearPin,
+    Decision,
     Divert,
-    EnsureArm,
+    EnsureRevision,
     Forget,
     Record,
-    RemoveArm,
     RemoveJob,
+    RemoveRevision,
     RemoveRoute,
     Retrain,
     RunJob,
@@ -20,47 +27,103 @@ from merit.policy.decision import (
     WritePin,
 )
 from merit.reconciler.effects.accept import accept
-from merit.reconciler.effects.arms import divert, ensure_arm, remove_arm
-from merit.reconciler.effects.hands import QUICK, Foreign, Hands, NotReady
-from merit.reconciler.effects.jobs import record, run_job
-from merit.reconciler.effects.memory import clear_pin, write_ledger, write_pin
-from merit.reconciler.effects.prune import forget
+from merit.reconciler.effects.jobs import run_job
+from merit.reconciler.effects.object_writer import Foreign, NotReady, ObjectWriter, one_line
+from merit.reconciler.effects.records import clear_pin, forget, record, write_ledger, write_pin
+from merit.reconciler.effects.revisions import divert, ensure_revision, remove_revision
 from merit.reconciler.effects.traffic import remove_route, set_traffic
 from merit.reconciler.effects.training import train
+from merit.reconciler.memory import TRY_AGAIN, Memory
 
-__all__ = ["DECISIVE", "QUICK", "Foreign", "Hands", "NotReady", "execute"]
+log = logging.getLogger("merit.reconciler")
 
-DECISIVE = (SetTraffic, RemoveRoute, WritePin, ClearPin)
+AT_ONCE = 0.0
+SOON = 1.0
+# No event comes of these, as their effect is put into the cache: the next pass follows at once.
+DECISIVE = (SetTraffic, RemoveRoute, WritePin, ClearPin, Accept)
 
 
-async def execute(hands: Hands, action: Action) -> None:
+@dataclass(slots=True)
+class Execution:
+    """How far the actions of a decision were carried out.
+
+    `requeue_after`: seconds until the next pass, None if only an event can matter. `error`: of the
+    API server; it is raised once the status is written. `outdated`: what was learnt changes the
+    decision, so nothing of it is written: a status in between would only flap.
+    """
+
+    requeue_after: float | None
+    error: ApiError | None = None
+    outdated: bool = False
+
+
+async def execute(writer: ObjectWriter, decision: Decision) -> Execution:
+    """Carry out the decision's actions. Raises what is neither remembered nor in the result."""
+    memory, refused = writer.memory, writer.memory.refused
+    result = Execution(decision.requeue_after)
+    if not decision.decisive_status:
+        memory.keep_denied(a.short for a in decision.actions if isinstance(a, EnsureRevision))
+    for action in decision.actions:
+        if memory.denied and isinstance(action, SetTraffic) and action.raises:
+            break  # no share rises beside refused children; going back, and the pin, go on
+        try:
+            await carry_out(writer, action)
+        except NotReady as reason:
+            log.info("%s: %s", writer.key, reason)
+            result.requeue_after = min(result.requeue_after or SOON, SOON)
+            break
+        except Foreign as conflict:
+            known, result.requeue_after = memory.conflict, TRY_AGAIN
+            memory.conflict = (writer.seen.generation, str(conflict), writer.now)
+            result.outdated = known is None
+            break
+        except ApiError as error:
+            _remember_refusal(memory, action, error)
+            result.error = error
+            continue  # status says what is refused before it is tried again
+        if isinstance(action, EnsureRevision):
+            memory.denied.pop(action.short, None)
+        if isinstance(action, SetTraffic):
+            memory.traffic_refused = ""
+        if isinstance(action, DECISIVE):
+            result.requeue_after = AT_ONCE
+    if memory.refused is not refused:
+        result.outdated = True
+    if result.outdated:
+        result.requeue_after = AT_ONCE
+    elif decision.actions and result.requeue_after is None:
+        result.requeue_after = SOON  # no event comes of what is put into the cache at once
+    return result
+
+
+def _remember_refusal(memory: Memory, action: Action, error: ApiError) -> None:
+    """What status is to say of this error; any other is raised again."""
+    if isinstance(action, EnsureRevision) and isinstance(error, (Forbidden, Invalid)):
+        memory.denied[action.short] = one_line(error)
+    elif isinstance(action, SetTraffic) and not isinstance(error, (Conflict, NotFound)):
+        memory.traffic_refused = " ".join(str(error).split())[:300]
+    else:
+        raise error
+
+
+async def carry_out(writer: ObjectWriter, action: Action) -> None:
     """Carry out one action. Raises ApiError, NotReady or Foreign."""
-    match action:
-        case Accept():
-            await accept(hands)
-        case EnsureArm():
-            await ensure_arm(hands, action)
-        case RemoveArm():
-            await remove_arm(hands, action)
-        case SetTraffic():
-            await set_traffic(hands, action)
-        case Divert():
-            await divert(hands, action)
-        case RemoveRoute():
-            await remove_route(hands)
-        case RunJob():
-            await run_job(hands, action)
-        case Retrain():
-            await train(hands, action)
-        case Record():
-            await record(hands, action)
-        case RemoveJob():
-            await hands.remove("batch/v1", "Job", action.name)
-        case Forget():
-            await forget(hands, action)
-        case WritePin():
-            await write_pin(hands, action)
-        case ClearPin():
-            await clear_pin(hands)
-        case WriteLedger():
-            await write_ledger(hands, action)
+    await EFFECTS[type(action)](writer, action)
+
+
+EFFECTS: dict[type[Action], Callable[[ObjectWriter, Any], Awaitable[None]]] = {
+    Accept: lambda writer, _: accept(writer),
+    EnsureRevision: ensure_revision,
+    RemoveRevision: remove_revision,
+    SetTraffic: set_traffic,
+    Divert: divert,
+    RemoveRoute: lambda writer, _: remove_route(writer),
+    RunJob: run_job,
+    Retrain: train,
+    Record: record,
+    RemoveJob: lambda writer, action: writer.remove("batch/v1", "Job", action.name),
+    Forget: forget,
+    WritePin: write_pin,
+    ClearPin: lambda writer, _: clear_pin(writer),
+    WriteLedger: write_ledger,
+}

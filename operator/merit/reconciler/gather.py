@@ -1,7 +1,7 @@
-"""One view of everything that a decision about one object may look at.
+"""The view of one object that a decision is made from.
 
-From the cache, without a call to the API, save for what is read once: the accepted specs and the
-ledger of an object that this process sees for the first time.
+It is made from the cache and from memory. Calls of the API read what is not in the cache: records,
+once per process, and what a finished Job of a gate left, once per verdict.
 """
 
 from __future__ import annotations
@@ -17,22 +17,37 @@ from merit.api.names import LABEL_CANDIDATE, LABEL_NAME, LABEL_STAGE
 from merit.api.spec import Spec
 from merit.api.status import Status
 from merit.api.validation import Invalid, parse_spec
-from merit.cluster.cache import Cache, Key
-from merit.cluster.client import Cluster
-from merit.config import Config
-from merit.policy.evaluation.gate import compares, newest_pass, unreadable
-from merit.policy.gates.needs import expected_job
-from merit.policy.observed import Accepted, JobRun, Observed, Tuning
-from merit.policy.people.tokens import read_tokens
-from merit.policy.standing.converge import ledger_content, worth_keeping
-from merit.policy.standing.routes import kind_in_force, refusal, route_in_force, served
-from merit.reconciler.contest import Contest
-from merit.reconciler.facts import owned_by
+from merit.config import Config, Metrics
+from merit.kube.cache import Cache, Key
+from merit.kube.client import Cluster
+from merit.loadtest.order import Counter
+from merit.policy.desired.ledger import ledger_content, worth_keeping
+from merit.policy.gates.evaluation.gate import (
+    compares_with_stable,
+    newest_pass,
+    unreadable_report,
+)
+from merit.policy.gates.job_run import expected_job
+from merit.policy.state.observed import (
+    Accepted,
+    Declared,
+    JobRun,
+    Jobs,
+    Observed,
+    ObservedPin,
+    Recorded,
+    Tuning,
+)
+from merit.policy.state.route_kind import kind_in_force, route_in_force, route_refusal
+from merit.policy.state.tokens import read_tokens
+from merit.prometheus.preset import find_preset
+from merit.prometheus.sources import Sources
+from merit.reconciler.children import Children
 from merit.reconciler.job_facts import has_ended, job_facts
-from merit.reconciler.measuring import Looks, Measurements
+from merit.reconciler.measurements import MeasurementReader
 from merit.reconciler.memory import Memory, read_status
-from merit.reconciler.own_counters import counters_of
-from merit.reconciler.standing import Children
+from merit.reconciler.pod_facts import owned_by
+from merit.reconciler.route_claims import RouteClaims
 from merit.traffic import ROUTERS
 
 Object = dict[str, Any]
@@ -42,157 +57,169 @@ class Gatherer:
     """Makes the view of one object."""
 
     def __init__(
-        self, cluster: Cluster, cache: Cache, fleet: Looks, config: Config, contest: Contest
+        self,
+        cluster: Cluster,
+        cache: Cache,
+        metrics: Sources,
+        config: Config,
+        route_claims: RouteClaims,
     ) -> None:
-        self._cluster, self._cache, self._fleet, self._config = cluster, cache, fleet, config
-        self._contest = contest
-        self._measurements = Measurements(fleet, config)
+        self._cluster, self._cache, self._metrics = cluster, cache, metrics
+        self._config, self._route_claims = config, route_claims
+        self._measurements = MeasurementReader(metrics, config)
         self._counters = counters_of(config.metrics)
 
     async def observe(self, key: Key, obj: Object, memory: Memory, now: float) -> Observed:
         """Everything that matters about the object at Unix time `now`."""
-        uid = obj["metadata"]["uid"]
-        generation = int(obj["metadata"].get("generation", 0))
+        metadata = obj["metadata"]
+        uid = metadata["uid"]
         await memory.load(self._cluster, key, uid)
-        raw = obj.get("spec") or {}
-        spec = parse_spec(raw, name=key.name)
-        identity = identify(raw) if isinstance(spec, Spec) else None
-        status = memory.listening(read_status(obj.get("status") or {}))
-        accepted = memory.accepted(spec, identity, status.route)
-        refused = memory.refused[1] if memory.refused and memory.refused[0] == generation else None
-        if isinstance(spec, Spec) and not self._config.pods.host_access:
-            refused = host_access(spec) or refused
-        tuning = self._tuning(key.namespace, _judged(spec, status, accepted), status)
+        status = memory.with_newest_watch(read_status(obj.get("status") or {}))
+        declared = self._declared(key, obj, memory)
+        accepted = memory.accepted(declared.spec, declared.identity, status.route)
         children = Children(self._cache, key, uid, status, memory)
-        jobs = [
-            job
-            for job in self._cache.children(key.namespace, key.name, "Job")
-            if owned_by(job, uid) and not job["metadata"].get("deletionTimestamp")
-        ]
         seen = Observed(
             name=key.name,
             namespace=key.namespace,
             uid=uid,
-            generation=generation,
-            spec=spec,
-            identity=identity,
+            generation=_generation(obj),
             status=status,
             seen_before=status.observed_generation >= 0,
-            deleting=bool(obj["metadata"].get("deletionTimestamp")),
-            accepted=accepted,
-            pin=spec.rollback if isinstance(spec, Spec) else None,
-            pin_is_ours=bool(obj.get("pinOurs")),
-            pin_is_foreign=bool(obj.get("pinForeign")),
-            ledger=memory.remembered(),
-            ledger_in_sync=content_hash(ledger_content(status)) == memory.ledger_hash
-            or (not memory.ledger_hash and not worth_keeping(status)),
-            arms=children.arms(accepted, now),
+            deleting=bool(metadata.get("deletionTimestamp")),
+            pods=children.pods(accepted, now),
+            tuning=self._tuning(key.namespace, _judged(declared.spec, status, accepted), status),
+            declared=declared,
+            recorded=Recorded(
+                accepted=accepted,
+                ledger=memory.read_ledger(),
+                ledger_in_sync=content_hash(ledger_content(status)) == memory.ledger_hash
+                or (not memory.ledger_hash and not worth_keeping(status)),
+                entries=memory.record_index.all(),
+            ),
+            pin=ObservedPin(
+                value=declared.spec.rollback if isinstance(declared.spec, Spec) else None,
+                is_ours=bool(obj.get("pinOurs")),
+                is_foreign=bool(obj.get("pinForeign")),
+                losses=tuple(memory.pin_losses),
+            ),
+            jobs=self._jobs(key, uid, status, memory),
+        )
+        seen = await self._with_gate_job(key, self._with_traffic(key, obj, seen, children, memory))
+        memory.replicas.note({s: max(p.desired, p.ready) for s, p in seen.pods.items()}, now)
+        replicas = memory.replicas.means(now)
+        seen = replace(seen, measurements=replace(seen.measurements, replicas=replicas))
+        return self._measurements.of(key, seen)
+
+    def _declared(self, key: Key, obj: Object, memory: Memory) -> Declared:
+        raw = obj.get("spec") or {}
+        spec = parse_spec(raw, name=key.name)
+        refused = None
+        if memory.refused and memory.refused[0] == _generation(obj):
+            refused = memory.refused[1]
+        if isinstance(spec, Spec) and not self._config.pods.host_access:
+            refused = host_access(spec) or refused
+        return Declared(
+            spec=spec,
+            identity=identify(raw) if isinstance(spec, Spec) else None,
             refused=refused,
-            pin_losses=tuple(memory.pin_losses),
-            traffic_refused=memory.traffic_refused,
             tokens=read_tokens(obj["metadata"].get("annotations") or {}),
-            jobs=tuple(j["metadata"]["name"] for j in jobs),
-            ended=frozenset(j["metadata"]["name"] for j in jobs if has_ended(j)),
-            filed=memory.filing.all(),
-            tuning=tuning,
-        )
-        seen = replace(seen, training=self._training(key, status))
-        if memory.training is not None:
-            seen = replace(seen, training_problem=memory.training[:2])
-        seen = self._reached(key, obj, seen, children, memory)
-        memory.replicas.note({s: max(a.desired, a.ready) for s, a in seen.arms.items()}, now)
-        seen = replace(seen, replicas=memory.replicas.means(now))
-        return await self._measured(key, seen)
-
-    def _reached(
-        self, key: Key, obj: Object, seen: Observed, children: Children, memory: Memory
-    ) -> Observed:
-        """The view with its traffic: the route in force, what stands, and whose it is."""
-        behind = served(seen)
-        refused = (
-            seen.refused
-            or refusal(seen.spec, seen.status, behind, seen.tuning)
-            or unreadable(seen.spec, seen.tuning)
-        )
-        contested = self._contest.declared(obj)
-        seen = replace(seen, refused=refused, contested=contested)
-        router = ROUTERS[kind_in_force(seen.status, seen.spec, behind)]
-        pods = {short: arm.desired for short, arm in seen.arms.items()}
-        route = children.route(router, route_in_force(seen), seen.accepted, pods)
-        standing = self._cache.get("HTTPRoute", key.namespace, key.name)
-        if route.exists and not route.foreign and self._contest.standing(obj, standing):
-            route = replace(route, contested=True)
-        conflict = memory.conflict
-        told = conflict[1] if conflict and conflict[0] == seen.generation else ""
-        return replace(
-            seen,
-            route=route,
-            conflict=told or children.conflict(router) or contested,
-            idle=self._idle(key, seen),
         )
 
-    def _training(self, key: Key, status: Status) -> JobRun | None:
-        """The Job of the last retraining, if there was one."""
-        if status.retrain is None:
-            return None
-        name = status.retrain.job
-        pods = self._cache.children(key.namespace, key.name, "Pod")
+    def _jobs(self, key: Key, uid: str, status: Status, memory: Memory) -> Jobs:
+        jobs = [
+            job
+            for job in self._cache.children(*key, "Job")
+            if owned_by(job, uid) and not job["metadata"].get("deletionTimestamp")
+        ]
+        retrain = status.retrain
+        return Jobs(
+            names=tuple(job["metadata"]["name"] for job in jobs),
+            ended=frozenset(job["metadata"]["name"] for job in jobs if has_ended(job)),
+            training=self._job(key, retrain.job) if retrain is not None else None,
+            training_problem=memory.training[:2] if memory.training is not None else None,
+        )
+
+    def _job(self, key: Key, name: str, pods: list[Object] | None = None) -> JobRun:
+        """`pods`: of the Job, if they were read afresh; else those of the cache."""
+        if pods is None:
+            pods = self._cache.children(*key, "Pod")
         return job_facts(name, self._cache.get("Job", key.namespace, name), pods)
 
-    def _idle(self, key: Key, seen: Observed) -> dict[str, bool]:
-        """For each arm that leaves, whether requests still end at it."""
-        ports = {a.identity.short: a.spec.serving.port for a in seen.accepted.values()}
-        source = seen.tuning.view
-        return {
-            arm.short: bool(source)
-            and self._fleet.idle(
-                key.namespace, key.name, arm.short, ports[arm.short], source=source
-            )
-            for arm in seen.status.leaving
-            if arm.short in ports
-        }
+    def _with_traffic(
+        self, key: Key, obj: Object, seen: Observed, children: Children, memory: Memory
+    ) -> Observed:
+        """The view with the route in force, its weights, and who else claims the same."""
+        spec, serving = seen.declared.spec, seen.record(seen.status.stable)
+        refused = (
+            seen.declared.refused or route_refusal(seen) or unreadable_report(spec, seen.tuning)
+        )
+        contested = self._route_claims.refusal(obj)
+        seen = replace(
+            seen,
+            declared=replace(seen.declared, refused=refused),
+            traffic=replace(seen.traffic, refused=memory.traffic_refused, contested=contested),
+        )
+        router = ROUTERS[kind_in_force(seen.status, spec, serving)]
+        desired = {short: pods.desired for short, pods in seen.pods.items()}
+        route = children.route(router, route_in_force(seen), seen.recorded.accepted, desired)
+        http_route = self._cache.get("HTTPRoute", *key)
+        if route.exists and not route.foreign and self._route_claims.is_contested(obj, http_route):
+            route = replace(route, contested=True)
+        conflict = ""
+        if memory.conflict and memory.conflict[0] == seen.generation:
+            conflict = memory.conflict[1]
+        traffic = replace(
+            seen.traffic,
+            route=route,
+            conflict=conflict or children.conflict(router) or contested,
+            idle=self._measurements.idle(key, seen),
+        )
+        return replace(seen, traffic=traffic)
 
-    async def _measured(self, key: Key, seen: Observed) -> Observed:
-        job = expected_job(seen)
-        run = None
-        if job is not None:
-            pods = self._cache.children(key.namespace, key.name, "Pod")
-            run = job_facts(job, self._cache.get("Job", key.namespace, job), pods)
-            if run.finished and run.message is None and not _held(seen):
-                # The Job's end may be seen before its pod's: its words are read afresh.
-                fresh = await self._cluster.list(
-                    "v1",
-                    "Pod",
-                    namespace=key.namespace,
-                    labels=f"batch.kubernetes.io/job-name={job}",
-                )
-                run = job_facts(job, self._cache.get("Job", key.namespace, job), fresh)
-        due = run is not None and run.finished and not _held(seen)
-        record = await self._serving_record(key, seen) if due else {}
-        return self._measurements.of(key, replace(seen, job=run, serving_record=record))
+    async def _with_gate_job(self, key: Key, seen: Observed) -> Observed:
+        """The view with the Job that a gate waits for, and what its verdict compares it with."""
+        name, candidate = expected_job(seen), seen.status.candidate
+        if name is None:
+            return seen
+        job = self._job(key, name)
+        record: Mapping[str, str] = {}
+        # Once a gate has given up, nothing else that its last run left is judged.
+        if job.finished and not (candidate is not None and candidate.held):
+            if job.message is None:
+                # The Job's end may be seen before its pod's: the pod's message is read afresh.
+                labels = f"batch.kubernetes.io/job-name={name}"
+                pods = await self._cluster.list("v1", "Pod", namespace=key.namespace, labels=labels)
+                job = self._job(key, name, pods)
+            if job.finished:
+                record = await self._stable_evaluation(key, seen)
+        jobs = replace(seen.jobs, awaited=job)
+        return replace(seen, jobs=jobs, recorded=replace(seen.recorded, evaluation=record))
 
-    async def _serving_record(self, key: Key, seen: Observed) -> Mapping[str, str]:
-        """The stable revision's evaluation on record, if a verdict is due that may need it."""
+    async def _stable_evaluation(self, key: Key, seen: Observed) -> Mapping[str, str]:
+        """The stable revision's evaluation on record, if the verdict that is due compares to it."""
         stable = seen.status.stable
-        if stable is None or not compares(seen):
+        if stable is None or not compares_with_stable(seen):
             return {}
         labels = (
             f"{LABEL_NAME}={key.name},{LABEL_STAGE}=evaluation,{LABEL_CANDIDATE}={stable.short}"
         )
-        found = await self._cluster.list("v1", "ConfigMap", namespace=key.namespace, labels=labels)
-        return newest_pass([r.get("data") or {} for r in found if owned_by(r, seen.uid)])
+        records = await self._cluster.list(
+            "v1", "ConfigMap", namespace=key.namespace, labels=labels
+        )
+        return newest_pass([r.get("data") or {} for r in records if owned_by(r, seen.uid)])
 
     def _tuning(self, namespace: str, spec: Spec | Invalid, status: Status) -> Tuning:
-        named = spec.monitoring.source if isinstance(spec, Spec) and spec.monitoring else None
-        source = self._config.source(namespace, named)
+        declared = spec.monitoring.source if isinstance(spec, Spec) and spec.monitoring else None
+        source = self._config.source(namespace, declared)
         name = source[0] if source else ""
         by_pods = kind_in_force(status, spec, None) == "replicas"
         gate = spec.feasibility if isinstance(spec, Spec) else None
         book = gate.prices if gate else None
+        metrics = self._metrics.view(name) if name else None
         return Tuning(
             source=name,
-            view=self._fleet.view_of(name, by_pods=by_pods) if name else "",
-            per_pod=bool(name) and self._fleet.per_pod(name),
+            view=self._metrics.view_of(name, by_pods=by_pods) if name else "",
+            per_pod=metrics is not None and metrics.pods is not None,
             tick=self._config.tick.fast,
             live_tick=self._config.tick.live,
             constants=self._config.constants(),
@@ -203,17 +230,36 @@ class Gatherer:
         )
 
 
-def _held(seen: Observed) -> bool:
-    """A gate has given up: whatever else its last run left is not judged any more."""
-    return seen.status.candidate is not None and seen.status.candidate.held
+def counters_of(metrics: Metrics) -> dict[str, tuple[Counter, ...]]:
+    """By metrics source, the series that model servers count requests in, from its preset.
+
+    None for a source that reads a gateway alone.
+    """
+    found = {}
+    for name, source in metrics.sources.items():
+        preset = find_preset(source.server or source.preset, metrics.presets)
+        if preset.per_pod:
+            found[name] = tuple(
+                Counter(
+                    series=(each.series, each.failed) if each.failed else (each.series,),
+                    where=each.where,
+                    never=each.except_,
+                )
+                for each in preset.requests
+            )
+    return found
+
+
+def _generation(obj: Object) -> int:
+    return int(obj["metadata"].get("generation", 0))
 
 
 def _judged(
     spec: Spec | Invalid, status: Status, accepted: Mapping[str, Accepted]
 ) -> Spec | Invalid:
-    """What is declared; while that is invalid, what was accepted last: its source goes on."""
-    arm = status.candidate or status.stable
-    if isinstance(spec, Spec) or arm is None:
+    """The declared spec; while that is invalid, the last accepted one: its source is still used."""
+    revision = status.candidate or status.stable
+    if isinstance(spec, Spec) or revision is None:
         return spec
-    record = accepted.get(f"{arm.short}-{arm.policy}")
+    record = accepted.get(revision.key)
     return record.spec if record else spec

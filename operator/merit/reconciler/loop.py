@@ -1,238 +1,216 @@
-"""gather -> decide -> execute -> write status once. What a key needs is always derived anew."""
+"""One pass over one object: gather, decide, circuit breaker, execute, write status.
+
+What an object needs is derived anew in each pass; nothing is carried over that may not be lost.
+"""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from merit.api.names import API_VERSION, KIND
 from merit.api.status import Status
-from merit.cluster.cache import Cache, Key
-from merit.cluster.client import Cluster
-from merit.cluster.errors import ApiError, Conflict, Forbidden, Invalid, NotFound
-from merit.cluster.recorder import Recorder
 from merit.config import Config
+from merit.kube.cache import Cache, Key
+from merit.kube.client import Cluster
+from merit.kube.errors import ApiError, Conflict, NotFound
+from merit.kube.events import EventRecorder
 from merit.policy.decide import decide
-from merit.policy.decision import Accept, Decision, EnsureArm, SetTraffic
-from merit.policy.observed import Observed
-from merit.policy.watch.breaker import turns
-from merit.reconciler.breaker import Breaker
-from merit.reconciler.contest import Contest
-from merit.reconciler.execute import DECISIVE, QUICK, Foreign, Hands, NotReady, execute
+from merit.policy.outcomes.incident import may_trip
+from merit.policy.state.decision import Decision
+from merit.policy.state.observed import Observed
+from merit.prometheus.sources import Sources
+from merit.reconciler.breaker import CircuitBreaker
+from merit.reconciler.effects.object_writer import QUICK, ObjectWriter
+from merit.reconciler.execute import AT_ONCE, SOON, carry_out, execute
 from merit.reconciler.gather import Gatherer, Object
-from merit.reconciler.measuring import Looks
 from merit.reconciler.memory import Memory
-from merit.reconciler.witness import Witness
+from merit.reconciler.route_claims import RouteClaims
+from merit.reconciler.telemetry import Telemetry
 
-log = logging.getLogger("merit.reconciler")
-AT_ONCE = 0.0
-SOON = 1.0
-WAIT = 1.0  # seconds; whom the others' verdicts concern is woken before
-TRY_AGAIN = 55.0  # seconds until what was somebody else's, or was refused, is tried again
+WAIT = 1.0  # seconds; the circuit breaker wakes the object earlier if it need not wait
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One pass over one object. `on_record`: its status as stored now, as seen or as written."""
+
+    key: Key
+    obj: Object
+    memory: Memory
+    now: float
+    seen: Observed
+    on_record: Status
 
 
 class Reconciler:
-    """Brings one object after the other to where it should be.
+    """Brings each object to where it should be. All that is kept here may be lost at any time.
 
     `now`: Unix seconds. `may_decide`: whether a write of so many seconds ends while this process
-    surely leads. `wake`: is told whom to look at now. Everything kept here may be lost at any time.
+    certainly leads.
     """
 
     def __init__(
         self,
         cluster: Cluster,
         cache: Cache,
-        fleet: Looks,
+        metrics: Sources,
         config: Config,
-        recorder: Recorder,
+        recorder: EventRecorder,
         now: Callable[[], float],
-        witness: Witness | None = None,
+        *,
+        telemetry: Telemetry | None = None,
+        breaker: CircuitBreaker | None = None,
+        may_decide: Callable[[float], bool] = lambda _seconds: True,
     ) -> None:
         self._cluster, self._cache, self._recorder, self._now = cluster, cache, recorder, now
-        self._config, self._fleet = config, fleet
-        self._contest = Contest()
-        self._gatherer = Gatherer(cluster, cache, fleet, config, self._contest)
+        self._config, self._metrics, self._may_decide = config, metrics, may_decide
+        self._route_claims = RouteClaims()
+        self._gatherer = Gatherer(cluster, cache, metrics, config, self._route_claims)
         self._memories: dict[Key, Memory] = {}
         self._urgent: set[Key] = set()
-        self._witness = witness or Witness()
-        self.breaker = Breaker()
-        self._witness.incident = lambda: bool(self.breaker.incident(self._now()))
-        self.may_decide: Callable[[float], bool] = lambda _seconds: True
-        self.wake: Callable[[Key], None] = lambda _key: None
-        self.breaker.wake = lambda key: self.wake(key)
+        self._telemetry = telemetry or Telemetry()
+        self._breaker = breaker or CircuitBreaker()
 
     def urgent(self, key: Key) -> bool:
         """Whether this key belongs in the safety lane."""
         return key in self._urgent
 
-    def concerned(self, key: Key, obj: Object | None) -> set[Key]:
-        """Whom else it concerns that this object is new, changed, or gone (None)."""
-        return self._contest.seen(key, obj)
+    def affected(self, key: Key, obj: Object | None) -> set[Key]:
+        """Which other objects are affected by this one, which is new, changed, or gone (None)."""
+        return self._route_claims.update(key, obj)
 
     def wants_sample(self, key: Key) -> bool:
-        """Whether a new look at Prometheus may change something for this object."""
-        obj = self._cache.get(KIND, key.namespace, key.name)
-        if obj is None:
-            return False
-        return bool((obj.get("status") or {}).get("stable"))
+        """Whether a new poll of a metrics source may change something for this object."""
+        return bool(self._status(key).get("stable"))
 
-    def looked(self, keys: Iterable[Key]) -> None:
-        """A look at the fleet tells of these: they are judged together."""
-        told, now = frozenset(keys), self._now()
-        exposed = frozenset(filter(self._has_part, told))
-        self.breaker.begin("exposed models", exposed, now)
-        self.breaker.begin("live models", told - exposed, now)
-
-    def _has_part(self, key: Key) -> bool:
-        """Whether it has a part of the traffic to be judged by."""
-        status = (self._cache.get(KIND, key.namespace, key.name) or {}).get("status") or {}
-        arms = (status.get("candidate") or {}, status.get("verifying") or {})
-        return any(int(arm.get("weight") or 0) > 0 for arm in arms)
+    def polled(self, keys: Iterable[Key]) -> None:
+        """A poll of a metrics source has finished; these objects are judged together by it."""
+        polled, now = frozenset(keys), self._now()
+        exposed = frozenset(filter(self._is_exposed, polled))
+        self._breaker.begin("exposed models", exposed, now)
+        self._breaker.begin("live models", polled - exposed, now)
 
     def exposed(self) -> dict[str, frozenset[Key]]:
-        """What has traffic to be judged by, or is on its way to it, by view of a metrics source."""
+        """Objects whose traffic is being judged, or soon will be, by view of a metrics source."""
         found: dict[str, set[Key]] = {}
         for key in sorted(self._cache.keys()):
-            obj = self._cache.get(KIND, key.namespace, key.name) or {}
-            status = obj.get("status") or {}
+            obj = self._cache.get(KIND, *key) or {}
+            status = self._status(key)
             stage = (status.get("candidate") or {}).get("stage")
-            if stage in ("Rollout", "Holdback", "Withdrawn") or status.get("verifying"):
-                named = ((obj.get("spec") or {}).get("monitoring") or {}).get("source")
-                source = self._config.source(key.namespace, named)
+            if stage in ("Rollout", "Holdback", "Withdrawn") or status.get("comparison"):
+                declared = ((obj.get("spec") or {}).get("monitoring") or {}).get("source")
+                source = self._config.source(key.namespace, declared)
                 by_pods = status.get("route") == "replicas"
-                view = self._fleet.view_of(source[0], by_pods=by_pods) if source else ""
+                view = self._metrics.view_of(source[0], by_pods=by_pods) if source else ""
                 if view:
                     found.setdefault(view, set()).add(key)
-        return {source: frozenset(keys) for source, keys in found.items()}
+        return {view: frozenset(keys) for view, keys in found.items()}
+
+    def _status(self, key: Key) -> Object:
+        return (self._cache.get(KIND, *key) or {}).get("status") or {}
+
+    def _is_exposed(self, key: Key) -> bool:
+        """Whether a candidate or a predecessor has a share of the traffic."""
+        status = self._status(key)
+        revisions = (status.get("candidate") or {}, status.get("comparison") or {})
+        return any(int(revision.get("weight") or 0) > 0 for revision in revisions)
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass. Returns seconds until the next is due, None if only an event can matter.
 
-        Raises ApiError for the queue to back off from.
+        Raises ApiError, after which the queue backs off.
         """
-        obj = self._cache.get(KIND, key.namespace, key.name)
+        obj = self._cache.get(KIND, *key)
         if obj is None:
-            self._urgent.discard(key)
-            self._memories.pop(key, None)
-            self.breaker.forget(key)
-            self._witness.gone(key)
+            self._forget(key)
             return None
+        seen, memory, now = await self._gather(key, obj)
+        seen, decision = self._decide(key, seen, now)
+        if decision is None:
+            return WAIT
+        if not self._may_decide(QUICK):
+            return SOON  # the Lease may expire before a write ends: another replica decides
+        this = _Pass(key, obj, memory, now, seen, on_record=seen.status)
+        try:
+            return await self._carry_out(this, decision)
+        except (Conflict, NotFound):
+            await self._read_again(key, seen.uid)
+            raise
+        finally:
+            self._telemetry.report(key, seen, this.on_record, now)
+
+    def _forget(self, key: Key) -> None:
+        self._urgent.discard(key)
+        self._memories.pop(key, None)
+        self._breaker.forget(key)
+        self._telemetry.forget(key)
+
+    async def _gather(self, key: Key, obj: Object) -> tuple[Observed, Memory, float]:
         uid = obj["metadata"]["uid"]
         memory, now = self._memories.get(key), self._now()
         if memory is None or memory.uid != uid:
             memory = self._memories[key] = Memory(uid)
-        if memory.conflict and now - memory.conflict[2] > TRY_AGAIN:
-            memory.conflict = None
-        if memory.refused and now - memory.refused[2] > TRY_AGAIN:
-            memory.refused = None
-        if memory.training and now - memory.training[2] > TRY_AGAIN:
-            memory.training = None
+        memory.expire(now)
         seen = await self._gatherer.observe(key, obj, memory, now)
-        seen = replace(seen, undelivered=self._witness.undelivered(key))
+        return replace(seen, undelivered=self._telemetry.undelivered(key)), memory, now
+
+    def _decide(self, key: Key, seen: Observed, now: float) -> tuple[Observed, Decision | None]:
+        """What to do, with the view that it rests on; None: other objects are judged first."""
         decision = decide(seen, now)
         if decision.urgent:
             self._urgent.add(key)
-        turned = decision.scored and turns(seen.status, now)
-        match self.breaker.vote(key, bad=turned, now=now):
-            case "wait" if decision.scored:
-                return WAIT  # for the others of this look: nothing acts before all are counted
-            case "hold" if decision.scored:
-                seen = replace(seen, incident=self.breaker.incident(now))
-                decision = decide(seen, now)
-        if not self.may_decide(QUICK):
-            return SOON  # the Lease may run out before a write ends: another replica decides
-        stands = seen.status
-        try:
-            again = await self._carry_out(key, obj, seen, decision, memory, now)
-            stands = decision.status
-            return again
-        except (Conflict, NotFound):
-            await self._read_again(key, uid)
-            raise
-        finally:
-            self._witness.saw(key, seen, stands, now)
+        bad = decision.scored and may_trip(seen.status, now)
+        outcome = self._breaker.vote(key, bad=bad, now=now)
+        if not decision.scored or outcome == "act":
+            return seen, decision
+        if outcome == "wait":
+            return seen, None
+        seen = replace(seen, incident=self._breaker.incident(now))
+        return seen, decide(seen, now)
 
-    async def _carry_out(
-        self,
-        key: Key,
-        obj: Object,
-        seen: Observed,
-        decision: Decision,
-        memory: Memory,
-        now: float,
-    ) -> float | None:
-        hands = Hands(self._cluster, self._cache, key, obj, seen, memory, now)
-        again, refused = decision.again, memory.refused
-        failed: ApiError | None = None
-        if not decision.decisive_status:
-            memory.still_denied(a.short for a in decision.actions if isinstance(a, EnsureArm))
-        for action in decision.actions:
-            if memory.denied and isinstance(action, SetTraffic) and action.raises:
-                break  # no share rises on what does not stand; what goes back, and the pin, go on
-            try:
-                await execute(hands, action)
-            except NotReady as waiting:
-                log.info("%s: %s", key, waiting)
-                again = min(again or SOON, SOON)
-                break
-            except Foreign as foreign:
-                said, memory.conflict = memory.conflict, (seen.generation, str(foreign), now)
-                if said is None:
-                    return AT_ONCE  # the next pass says so; a status in between would only flap
-                again = TRY_AGAIN
-                break
-            except ApiError as error:
-                failed = error  # status says what is refused before it is tried again
-                if isinstance(action, EnsureArm) and isinstance(error, (Forbidden, Invalid)):
-                    memory.denied[action.short] = " ".join(error.message.split())[:600]
-                    continue
-                if not isinstance(action, SetTraffic) or isinstance(error, (Conflict, NotFound)):
-                    raise
-                memory.traffic_refused = " ".join(str(error).split())[:300]
-                continue  # the rest goes on
-            if isinstance(action, EnsureArm):
-                memory.denied.pop(action.short, None)
-            if isinstance(action, SetTraffic):
-                memory.traffic_refused = ""
-            if isinstance(action, (*DECISIVE, Accept)):
-                again = AT_ONCE  # no watch tells of these: look at once at what they changed
-        if memory.refused is not refused:
-            return AT_ONCE  # the next pass says so; a status in between would only flap
-        if decision.actions and again is None:
-            again = SOON  # no event comes of what is put into the cache at once
-        await self._write_status(key, seen, decision, hands)
-        self._witness.wrote(seen.status, decision.status, (n.reason for n in decision.notes))
-        memory.untold += decision.notes
-        if decision.urgent and decision.decisive_status and failed is None:
-            return AT_ONCE  # traffic moves first: an Event that takes its time holds up nothing
-        while memory.untold:
-            await self._recorder.note(obj, memory.untold.pop(0), now)
-        if failed is not None:
-            raise failed
+    async def _carry_out(self, this: _Pass, decision: Decision) -> float | None:
+        """Actions first, then status, then Events. Returns as `reconcile`."""
+        writer = ObjectWriter(
+            self._cluster, self._cache, this.key, this.obj, this.seen, this.memory, this.now
+        )
+        done = await execute(writer, decision)
+        if done.outdated:
+            return done.requeue_after
+        if await self._write_status(this, decision, writer):
+            reasons = (note.reason for note in decision.notes)
+            self._telemetry.count(this.seen.status, decision.status, reasons)
+            this.memory.pending_events += decision.notes
+        if decision.urgent and decision.decisive_status and done.error is None:
+            return AT_ONCE  # traffic moves before Events are written, which may take their time
+        while this.memory.pending_events:
+            await self._recorder.note(this.obj, this.memory.pending_events.pop(0), this.now)
+        if done.error is not None:
+            raise done.error
         if decision.decisive_status:
             return AT_ONCE
-        if again != AT_ONCE:
-            self._urgent.discard(key)
-        return again
+        if done.requeue_after != AT_ONCE:
+            self._urgent.discard(this.key)
+        return done.requeue_after
 
-    async def _write_status(
-        self, key: Key, seen: Observed, decision: Decision, hands: Hands
-    ) -> None:
-        """The one status write of a pass; none if nothing changed."""
-        memory = hands.memory
+    async def _write_status(self, this: _Pass, decision: Decision, writer: ObjectWriter) -> bool:
+        """The one status write of a pass, if anything changed. Whether the decision is on record.
+
+        Evidence about what serves changes with each sample: it is kept in memory until something
+        else is written too.
+        """
+        seen, memory = this.seen, this.memory
         applied = memory.applied(seen.status)
-        settled = told(decision.status) == told(seen.status)
-        if settled and decision.actions:
-            applied = seen.status.applied  # it is written along with something else, or at rest
-        if settled and applied == seen.status.applied:
-            memory.watch = decision.status.watch  # on record with the next write, whatever it is
-        if seen.deleting or (settled and applied == seen.status.applied):
-            return
+        settled = _without_watch(decision.status) == _without_watch(seen.status)
+        if settled and (decision.actions or applied == seen.status.applied):
+            # New digests are written with something else, or when there is nothing left to do.
+            memory.watch = decision.status.watch
+            this.on_record = decision.status
+            return True
+        newest = self._cache.get(KIND, *this.key)
+        if seen.deleting or newest is None:
+            return False
         status = decision.status.model_copy(update={"applied": applied})
-        newest = self._cache.get(KIND, key.namespace, key.name)
-        if newest is None:
-            return
         timeout = QUICK if decision.decisive_status else 10.0
         try:
             written = await self._cluster.patch_status(newest, status.to_dict(), timeout=timeout)
@@ -240,14 +218,16 @@ class Reconciler:
             raise
         except ApiError:
             if decision.fallback is not None:
-                # Users first: the record is retried ahead of all other work.
-                await execute(hands, decision.fallback)
+                # Traffic first: the record is tried again before all other work.
+                await carry_out(writer, decision.fallback)
             raise
         self._cache.put(KIND, written)
         memory.watch = decision.status.watch
+        this.on_record = decision.status
+        return True
 
     async def _read_again(self, key: Key, uid: str) -> None:
-        """What was seen is not the newest: the next pass begins from a fresh read."""
+        """The view was out of date: the next pass begins from a fresh read."""
         fresh = await self._cluster.get(API_VERSION, KIND, key.namespace, key.name)
         if fresh is None:
             self._cache.drop(KIND, key.namespace, key.name, uid)
@@ -256,6 +236,5 @@ class Reconciler:
             self._cache.put(KIND, fresh)
 
 
-def told(status: Status) -> Status:
-    """What is worth a write: the watch's score alone is not."""
+def _without_watch(status: Status) -> Status:
     return status.model_copy(update={"watch": None})

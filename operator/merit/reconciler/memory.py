@@ -1,4 +1,4 @@
-"""What this process has read or written of one object; losing it costs a read."""
+"""What this process remembers of one object between passes; losing it costs a few reads."""
 
 from __future__ import annotations
 
@@ -9,40 +9,73 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from merit.api.evidence_state import WatchState
 from merit.api.hashing import Identity, content_hash, identify
 from merit.api.names import LABEL_NAME, accepted_name, ledger_name
 from merit.api.spec import Spec
 from merit.api.status import Status
 from merit.api.validation import Invalid, parse_spec
-from merit.cluster.cache import Key
-from merit.cluster.client import Cluster
-from merit.policy.decision import Note
-from merit.policy.observed import Accepted, Ledger
-from merit.reconciler.facts import owned_by
-from merit.reconciler.filing import Filing
-from merit.reconciler.replicas import ReplicaLog
+from merit.kube.cache import Key
+from merit.kube.client import Cluster
+from merit.policy.state.decision import Note
+from merit.policy.state.observed import Accepted, Ledger
+from merit.reconciler.pod_facts import owned_by
+from merit.reconciler.record_index import RecordIndex
 
 Object = dict[str, Any]
 
+CORRECTIONS = 3  # of one child within CORRECTION_WINDOW: another writer insists on its own version
+CORRECTION_WINDOW = 600.0  # seconds
+REPLICA_WINDOW = 1800.0  # seconds
+TRY_AGAIN = 55.0  # seconds until what was refused, or belonged to somebody else, is tried again
 
-CORRECTIONS = 3  # of one child within FIGHT seconds: somebody else wants it otherwise
-FIGHT = 600.0
+
+class ReplicaLog:
+    """How many pods each revision had lately, as a mean: an autoscaler would make cost fluctuate.
+
+    Losing it shortens the mean and does no other harm.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[str, list[tuple[float, int]]] = {}
+
+    def note(self, counts: Mapping[str, int], now: float) -> None:
+        """From Unix time `now` on, each revision has so many pods, or wants them."""
+        self._counts = {short: self._counts.get(short, []) for short in counts}
+        for short, count in counts.items():
+            log = self._counts[short]
+            if not log or log[-1][1] != count:
+                log.append((now, count))
+            while len(log) > 1 and log[1][0] <= now - REPLICA_WINDOW:
+                log.pop(0)
+
+    def means(self, now: float) -> dict[str, float]:
+        """Over the last half hour, or since the first count."""
+        return {short: _mean(log, now) for short, log in self._counts.items() if log}
+
+
+def _mean(log: list[tuple[float, int]], now: float) -> float:
+    total = covered = 0.0
+    ends = [at for at, _ in log[1:]] + [now]
+    for (at, count), end in zip(log, ends, strict=True):
+        lasted = max(0.0, end - max(at, now - REPLICA_WINDOW))
+        total += count * lasted
+        covered += lasted
+    return total / covered if covered > 0 else float(log[-1][1])
 
 
 @dataclass(slots=True)
 class Memory:
-    """Of one object, which `uid` tells from others of its name.
+    """Of the object with this `uid`. Times are Unix seconds.
 
-    `refused`: generation, why its children cannot be made, Unix seconds. `denied`: by revision, why
-    what it is made of was not taken. `conflict`: generation, words, Unix seconds. `watch`: the
-    score of the watch, newer than the one in status.
-    `shapes`: of what was applied and is not in status yet; None for a child that was removed.
-    `corrected`: when each child was put right, `announced`: since when a gateway has been told of
-    each revision, both in Unix seconds. `replicas`: how many pods each revision had lately.
-    `pinned`: content and policy of the pin that was written last; `pin_losses`: when it had to be
-    written again. `traffic_refused`: why weights could not be set.
-    `training`: why no training could be started: reason, words, Unix seconds. `untold`: Events of
-    what was decided, in their order.
+    `refused`: generation, why its children cannot be made, time. `denied`: by revision, why the API
+    server refused its objects. `conflict`: generation, sentence, time. `watch`: evidence about what
+    serves, newer than in status. `digests`: of what was applied and is not in status yet, by
+    `kind/name`; None for a child that was removed. `corrections`: when each child was corrected.
+    `announced`: since when the gateway knows each revision. `pinned`: revision and policy of the
+    pin that was written last; `pin_losses`: when it had to be written again. `traffic_refused`: why
+    weights could not be set. `training`: why no training could be started: reason, sentence, time.
+    `pending_events`: Events of what was decided, in their order.
     """
 
     uid: str = ""
@@ -52,21 +85,21 @@ class Memory:
     refused: tuple[int, Invalid, float] | None = None
     denied: dict[str, str] = field(default_factory=dict)
     conflict: tuple[int, str, float] | None = None
-    shapes: dict[str, str | None] = field(default_factory=dict)
-    corrected: dict[str, list[float]] = field(default_factory=dict)
-    watch: dict[str, Any] | None = None
+    digests: dict[str, str | None] = field(default_factory=dict)
+    corrections: dict[str, list[float]] = field(default_factory=dict)
+    watch: WatchState | None = None
     replicas: ReplicaLog = field(default_factory=ReplicaLog)
-    filing: Filing = field(default_factory=Filing)
+    record_index: RecordIndex = field(default_factory=RecordIndex)
     pinned: tuple[str, str] | None = None
     pin_losses: list[float] = field(default_factory=list)
     traffic_refused: str = ""
     announced: dict[str, float] = field(default_factory=dict)
     training: tuple[str, str, float] | None = None
-    untold: list[Note] = field(default_factory=list)
+    pending_events: list[Note] = field(default_factory=list)
     _records: dict[str, Accepted] = field(default_factory=dict)  # by name of ControllerRevision
 
     async def load(self, cluster: Cluster, key: Key, uid: str) -> None:
-        """Read the accepted specs and the ledger, once."""
+        """Read the accepted specs, the records of the gates and the ledger, once."""
         if self.loaded:
             return
         found = await cluster.list(
@@ -78,25 +111,34 @@ class Memory:
         self._records = {}
         for record in found:
             if owned_by(record, uid):
-                self.remember(key.name, record["metadata"]["name"], record["data"])
-        await self.filing.load(cluster, key, uid, found)
+                self.add_record(key.name, record["metadata"]["name"], record["data"])
+        await self.record_index.load(cluster, key, uid, found)
         found_map = await cluster.get("v1", "ConfigMap", key.namespace, ledger_name(key.name))
-        # Without the label it is somebody else's, and nobody guards who writes it.
+        # Without the label it is somebody else's, and admission does not guard who writes it.
         self.ledger = found_map if found_map is not None and is_ledger(found_map, key) else None
         if self.ledger is not None:
             self.ledger_hash = content_hash(self.ledger.get("data") or {})
         self.loaded = True
 
-    def still_denied(self, asked: Iterable[str]) -> None:
-        """What is asked for now; a refusal of anything else is over."""
-        wanted = frozenset(asked)
-        self.denied = {short: why for short, why in self.denied.items() if short in wanted}
+    def expire(self, now: float) -> None:
+        """What was refused or in conflict is tried again after a while."""
+        if self.conflict and now - self.conflict[2] > TRY_AGAIN:
+            self.conflict = None
+        if self.refused and now - self.refused[2] > TRY_AGAIN:
+            self.refused = None
+        if self.training and now - self.training[2] > TRY_AGAIN:
+            self.training = None
 
-    def forget(self, record: str) -> None:
-        """An accepted spec whose ControllerRevision is gone."""
+    def keep_denied(self, wanted: Iterable[str]) -> None:
+        """Forget why any other revision than these was refused."""
+        kept = frozenset(wanted)
+        self.denied = {short: why for short, why in self.denied.items() if short in kept}
+
+    def drop_record(self, record: str) -> None:
+        """The ControllerRevision of that name is gone."""
         self._records.pop(record, None)
 
-    def wrote_pin(self, pin: Mapping[str, str], now: float) -> None:
+    def note_pin(self, pin: Mapping[str, str], now: float) -> None:
         """A pin was written: for the first time, or because it was lost."""
         key = (pin["fromRevision"], pin["fromPolicy"])
         if self.pinned == key:
@@ -104,8 +146,8 @@ class Memory:
         else:
             self.pinned, self.pin_losses = key, []
 
-    def remember(self, name: str, record: str, data: Mapping[str, Any]) -> None:
-        """An accepted spec, from the data of its ControllerRevision; one that is not ours is left.
+    def add_record(self, name: str, record: str, data: Mapping[str, Any]) -> None:
+        """Take the accepted spec from a ControllerRevision's data; one that is not ours is skipped.
 
         Records are immutable, so each is parsed once.
         """
@@ -124,10 +166,9 @@ class Memory:
     def accepted(
         self, spec: Spec | Invalid, identity: Identity | None, route: str
     ) -> dict[str, Accepted]:
-        """By `<rev8>-<pol8>`; what is in no hash (steps, route) is as declared now.
+        """By `<rev8>-<pol8>`; what is part of no hash (steps, route) is as declared now.
 
-        `route`: the kind that serves, if any does; a declared one of another kind counts for
-        nothing.
+        `route`: the kind that serves, if any does; a declared one of another kind is ignored.
         """
         found = {record.identity.key: record for record in self._records.values()}
         if not isinstance(spec, Spec) or identity is None or identity.key not in found:
@@ -137,25 +178,27 @@ class Memory:
         return found
 
     def applied(self, status: Status) -> dict[str, str]:
-        """The shape of every child as it was applied last, by `kind/name`."""
-        every = {**status.applied, **self.shapes}
-        return {child: shape for child, shape in sorted(every.items()) if shape is not None}
+        """The digest of every child as it was applied last, by `kind/name`."""
+        digests = {**status.applied, **self.digests}
+        return {child: digest for child, digest in sorted(digests.items()) if digest is not None}
 
-    def fights(self, child: str, now: float) -> bool:
-        """One more correction of this child; True if it is one too many."""
-        recent = [at for at in self.corrected.get(child, ()) if now - at < FIGHT]
-        self.corrected[child] = [*recent, now]
+    def note_correction(self, child: str, now: float) -> bool:
+        """This child was corrected once more. True if that happens too often."""
+        recent = [at for at in self.corrections.get(child, ()) if now - at < CORRECTION_WINDOW]
+        self.corrections[child] = [*recent, now]
         return len(recent) >= CORRECTIONS
 
-    def listening(self, status: Status) -> Status:
-        """The status with the newer score of the watch: it is written along with other changes."""
-        mine, told = self.watch, status.watch
-        if mine is None or (told and _consumed(told) > _consumed(mine)):
+    def with_newest_watch(self, status: Status) -> Status:
+        """The status with the newest evidence about what serves, which may not be written yet."""
+        mine, recorded = self.watch, status.watch
+        if mine is None:
+            return status
+        if recorded and (recorded.consumed_until or "") > (mine.consumed_until or ""):
             return status
         return status.model_copy(update={"watch": mine})
 
-    def remembered(self) -> Ledger | None:
-        """The ledger that outlives the object, if it can be read."""
+    def read_ledger(self) -> Ledger | None:
+        """The ledger, if there is one that can be read."""
         if self.ledger is None:
             return None
         data = self.ledger.get("data") or {}
@@ -167,7 +210,7 @@ class Memory:
 
 
 def read_status(raw: Mapping[str, Any]) -> Status:
-    """The status, or an empty one if it cannot be read: the ledger restores what matters."""
+    """The status, or an empty one if it is malformed: the ledger restores what matters."""
     try:
         return Status.model_validate(raw or {})
     except ValidationError:
@@ -175,10 +218,6 @@ def read_status(raw: Mapping[str, Any]) -> Status:
 
 
 def is_ledger(config_map: Mapping[str, Any], key: Key) -> bool:
-    """Whether it says that it is this object's ledger: admission guards who may say so."""
+    """Whether its label says that it is this object's ledger: admission guards who may set it."""
     labels = config_map["metadata"].get("labels") or {}
     return bool(labels.get(LABEL_NAME) == key.name)
-
-
-def _consumed(watch: Mapping[str, Any]) -> str:
-    return str(watch.get("consumedUntil", ""))

@@ -1,1 +1,4 @@
-"""Rollouts without a cluster: synthetic traffic through the decisions that the operator makes."""
+"""Simulates rollouts without a cluster: synthetic traffic, and the operator's own `decide`.
+
+Not here: any rule of a decision (`policy`), and the command line (`cli.simulate`).
+"""

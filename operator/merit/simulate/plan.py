@@ -1,4 +1,4 @@
-"""What is rolled out in a simulation: a manifest's spec, its bars, and the terms of judgement."""
+"""What a simulation rolls out: a manifest's spec, its bars, and the constants of judgement."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from merit.api.hashing import Identity, identify
 from merit.api.names import accepted_name
 from merit.api.spec import Spec
 from merit.api.validation import Invalid, parse_spec
-from merit.evidence.constants import Constants
-from merit.evidence.signal import Bar
-from merit.policy.observed import Accepted
-from merit.policy.signals import bars
+from merit.policy.state.counted_signals import bars
+from merit.policy.state.observed import Accepted
+from merit.stats.signal import Bar
+from merit.stats.terms import Constants
 
 STABLE = "the one that serves"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A rollout that could begin now: `stable` serves, `candidate` has passed its gates.
+    """A rollout that is about to begin: `stable` serves, `candidate` has passed its gates.
 
-    `bars`: the constraints that counts can judge. `rps`: all traffic, requests per second.
-    `constants`: of judgement.
+    `bars`: the constraints that can be judged by counts. `rps`: all requests per second.
     """
 
     name: str
@@ -38,9 +37,9 @@ class Plan:
 def plan(
     raw: Mapping[str, Any], *, name: str, rps: float | None, constants: Constants
 ) -> Plan | Invalid:
-    """From a spec as the user wrote it; refused in the words that the cluster would use.
+    """The plan for a spec as the user wrote it, or why there is none, as the operator says it.
 
-    `rps`: what to assume instead of `constraints.scale.rps`.
+    `rps`: used instead of `constraints.scale.rps`.
     """
     spec = parse_spec(raw, name=name)
     if isinstance(spec, Invalid):
@@ -50,14 +49,14 @@ def plan(
     if traffic is None:
         return Invalid(
             "spec.constraints.scale.rps",
-            "is missing, so nobody knows how much traffic there is",
-            "set it, or say it on the command line: --rps 50",
+            "is missing, so the amount of traffic is unknown",
+            "set it, or give it on the command line: --rps 50",
         )
     judged = bars(spec)
     if not judged:
         return Invalid(
             "spec.constraints",
-            "has no bar that counts of requests could judge, so a rollout has no verdict",
+            "has no bar that can be judged by counts of requests, so a rollout has no verdict",
             "add errors: {max: 1%} or latency: {p99: 250ms}",
         )
     before = {**raw, "model": {**raw["model"], "version": STABLE}}

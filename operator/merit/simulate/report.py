@@ -1,4 +1,4 @@
-"""What a simulation says: lines for a terminal, and the same as plain data."""
+"""The report of a simulation: lines for a terminal, and plain data for JSON."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from typing import Any
 
 from merit.api.defaults import effective
 from merit.api.quantity import format_share
-from merit.evidence.ladder import ladder, margin
-from merit.evidence.sentences import share
 from merit.simulate.plan import Plan
 from merit.simulate.service import Service
-from merit.simulate.study import Cell
+from merit.simulate.study import StudyResult
+from merit.stats.ladder import ladder, margin
+from merit.stats.sentences import share
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`healthy`: a version with nothing wrong; `defects`: the others. `notes`: what was left out
-    or assumed, a sentence each."""
+    """`healthy`: the result without a defect; `defects`: the others. `notes`: a sentence for each
+    field of the manifest that was ignored."""
 
     plan: Plan
     service: Service
-    healthy: Cell
-    defects: tuple[Cell, ...]
+    healthy: StudyResult
+    defects: tuple[StudyResult, ...]
     horizon: float
     seed: int
     measured: bool
     notes: tuple[str, ...] = ()
 
     @property
-    def cells(self) -> tuple[Cell, ...]:
-        """All of them."""
+    def results(self) -> tuple[StudyResult, ...]:
+        """All results, the healthy one first."""
         return (self.healthy, *self.defects)
 
 
-def judged(report: Report) -> Iterator[str]:
-    """By what a version would be judged, and what is assumed: a few lines."""
+def settings(report: Report) -> Iterator[str]:
+    """The bars and settings that judge a version, and what is assumed: a few lines."""
     plan, known = report.plan, effective(report.plan.spec)
     bars = ", ".join(f"{_named(bar.name)} <= {bar.text}" for bar in plan.bars)
     weights = ladder(known.steps, known.holdback_weight)
@@ -48,19 +48,20 @@ def judged(report: Report) -> Iterator[str]:
         f"{when(known.min_duration)} of them, then {100 - weights[-1]}% held back for "
         f"{when(known.holdback_duration)}"
     )
-    told = ", ".join(
+    shares = ", ".join(
         f"{share(report.service.share(bar))} "
         + (f"slower than {bar.text}" if bar.latency else "errors")
         for bar in plan.bars
     )
     phi = "measured on its pods" if report.measured else "not measured: taken as 3, patience 45s"
-    yield f"assumed of stable: {told}; dispersion {phi}; a scrape every {plan.constants.scrape:g}s"
+    every = plan.constants.scrape
+    yield f"assumed of stable: {shares}; dispersion {phi}; a scrape every {every:g}s"
     yield from report.notes
 
 
 def lines(report: Report) -> Iterator[str]:
-    """The whole answer as text."""
-    yield from judged(report)
+    """The whole report as text."""
+    yield from settings(report)
     yield ""
     yield from _healthy(report)
     yield ""
@@ -70,30 +71,30 @@ def lines(report: Report) -> Iterator[str]:
 
 
 def _healthy(report: Report) -> Iterator[str]:
-    cell = report.healthy
-    yield f"a healthy version ({cell.runs} rollouts):"
-    false = f"  rolled back {cell.rolled_back}, promoted {cell.promoted}"
-    if cell.undecided:
-        false += f", undecided after {when(report.horizon)}: {cell.undecided}"
-    yield false
-    if cell.promoted_after is not None:
-        late = cell.promoted_late or cell.promoted_after
-        yield f"  promoted after {when(cell.promoted_after)} (95% within {when(late)})"
-    path = ", ".join(f"{w}% {'at once' if t <= 0 else when(t)}" for w, t in cell.reached.items())
+    result = report.healthy
+    yield f"a healthy version ({result.runs} rollouts):"
+    endings = f"  rolled back {result.rolled_back}, promoted {result.promoted}"
+    if result.undecided:
+        endings += f", undecided after {when(report.horizon)}: {result.undecided}"
+    yield endings
+    if result.promoted_after is not None:
+        late = result.promoted_late or result.promoted_after
+        yield f"  promoted after {when(result.promoted_after)} (95% within {when(late)})"
+    path = ", ".join(f"{w}% {'at once' if t <= 0 else when(t)}" for w, t in result.reached.items())
     if path:
         yield f"  weight: {path}"
 
 
 def _defects(report: Report) -> Iterator[str]:
     rows = [("a version with", "caught", "after", "bad requests", "not caught")]
-    for cell in report.defects:
+    for result in report.defects:
         rows.append(
             (
-                cell.kind.name,
-                f"{cell.rolled_back} of {cell.runs}",
-                "-" if cell.caught_after is None else when(cell.caught_after),
-                number(cell.bad),
-                _rest(cell),
+                result.scenario.name,
+                f"{result.rolled_back} of {result.runs}",
+                "-" if result.caught_after is None else when(result.caught_after),
+                number(result.bad),
+                _rest(result),
             )
         )
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
@@ -103,43 +104,43 @@ def _defects(report: Report) -> Iterator[str]:
         yield f"{first}  {rest}".rstrip()
     yield (
         f"bad requests: the mean of all rollouts in their first {when(report.horizon)}; what is "
-        "promoted goes on to serve, and to be watched"
+        "promoted goes on to serve and is monitored"
     )
-    if any(cell.kind.turns for cell in report.defects):
-        yield "once promoted: all of it is counted from the moment when the version turned"
+    if any(result.scenario.defect_after for result in report.defects):
+        yield "once promoted: everything is counted from the moment when the defect began"
 
 
-def _rest(cell: Cell) -> str:
-    """What became of those that were not rolled back."""
-    parts = [f"{cell.promoted} promoted"] if cell.promoted else []
-    parts += [f"{cell.undecided} undecided"] if cell.undecided else []
+def _rest(result: StudyResult) -> str:
+    """How the rollouts ended that were not rolled back."""
+    parts = [f"{result.promoted} promoted"] if result.promoted else []
+    parts += [f"{result.undecided} undecided"] if result.undecided else []
     return ", ".join(parts)
 
 
 def advice(report: Report) -> Iterator[str]:
-    """What could be changed, where something is missed or slow."""
+    """What to change if a defect is missed or a healthy version is not promoted."""
     known = effective(report.plan.spec)
     rps = report.plan.rps
-    missed = [c for c in report.defects if c.promoted > c.runs / 4 and not c.kind.turns]
+    missed = [c for c in report.defects if c.promoted > c.runs / 4 and not c.scenario.defect_after]
     if missed:
         rungs = ladder(known.steps, known.holdback_weight)
         excess = margin(rungs, len(rungs) - 1, blast_radius=known.blast_radius, rps=rps)
         half = format_share(known.blast_radius / 2)
         yield (
-            f"{', '.join(c.kind.name for c in missed)}: promoted, because an excess of "
+            f"{', '.join(c.scenario.name for c in missed)}: promoted, because an excess of "
             f"{share(excess)} of bad requests is inside the blast radius. A smaller one catches "
             f"more and takes longer: --set rollout.blastRadius={half}"
         )
     if report.healthy.promoted < 0.9 * report.healthy.runs:
         yield (
             f"a healthy version is not always promoted within {when(report.horizon)}: there is too "
-            "little traffic for this blast radius; raise it, or say what rollout.onInconclusive "
+            "little traffic for this blast radius; raise it, or choose what rollout.onInconclusive "
             "does at maxDuration"
         )
 
 
 def data(report: Report) -> dict[str, Any]:
-    """The same for machines. Times in seconds, shares as fractions."""
+    """The report as plain data. Times in seconds, shares as fractions."""
     known = effective(report.plan.spec)
     return {
         "name": report.plan.name,
@@ -154,32 +155,32 @@ def data(report: Report) -> dict[str, Any]:
         "seed": report.seed,
         "horizon": report.horizon,
         "notes": list(report.notes),
-        "healthy": _cell(report.healthy),
-        "defects": [_cell(cell) for cell in report.defects],
+        "healthy": _result_data(report.healthy),
+        "defects": [_result_data(result) for result in report.defects],
         "advice": list(advice(report)),
     }
 
 
-def _cell(cell: Cell) -> dict[str, Any]:
+def _result_data(result: StudyResult) -> dict[str, Any]:
     return {
-        "name": cell.kind.name,
-        "runs": cell.runs,
-        "rolledBack": cell.rolled_back,
-        "rolledBackAfterPromotion": cell.after_promotion,
-        "promoted": cell.promoted,
-        "undecided": cell.undecided,
-        "signal": cell.signal,
-        "badRequests": round(cell.bad, 2),
-        "caughtAfter": cell.caught_after,
-        "promotedAfter": cell.promoted_after,
-        "promotedAfter95": cell.promoted_late,
-        "reached": {str(weight): t for weight, t in cell.reached.items()},
-        "message": cell.message,
+        "name": result.scenario.name,
+        "runs": result.runs,
+        "rolledBack": result.rolled_back,
+        "rolledBackAfterPromotion": result.after_promotion,
+        "promoted": result.promoted,
+        "undecided": result.undecided,
+        "signal": result.signal,
+        "badRequests": round(result.bad, 2),
+        "caughtAfter": result.caught_after,
+        "promotedAfter": result.promoted_after,
+        "promotedAfter95": result.promoted_late,
+        "reached": {str(weight): t for weight, t in result.reached.items()},
+        "message": result.message,
     }
 
 
 def when(seconds: float) -> str:
-    """A time that passed: `45s`, `5m`, `20m15s`."""
+    """A duration for people: `45s`, `5m`, `20m15s`."""
     minutes, rest = divmod(round(seconds), 60)
     if not minutes:
         return f"{rest}s"
@@ -187,7 +188,7 @@ def when(seconds: float) -> str:
 
 
 def number(value: float) -> str:
-    """A mean count, with a decimal where it matters."""
+    """A mean count, with one decimal below 10."""
     return f"{value:.1f}" if value < 10 else f"{value:,.0f}"
 
 

@@ -1,15 +1,15 @@
-"""Random counts from the standard library alone, exact where few requests are bad."""
+"""Random counts with the standard library only; exact where few requests are bad."""
 
 from __future__ import annotations
 
 import math
 from random import Random
 
-MANY = 60.0  # from this many on a normal draw cannot be told from the true one
+MANY = 60.0  # expected events above which the normal approximation is good enough
 
 
 def poisson(rng: Random, mean: float) -> int:
-    """Events that are expected `mean` times."""
+    """A Poisson count with this mean."""
     if mean <= 0:
         return 0
     if mean > MANY:
@@ -22,7 +22,7 @@ def poisson(rng: Random, mean: float) -> int:
 
 
 def binomial(rng: Random, n: int, p: float) -> int:
-    """Of `n` independent requests, how many meet a chance of `p`."""
+    """A binomial count: of `n` independent requests, each with probability `p`."""
     if n <= 0 or p <= 0:
         return 0
     if p >= 1:
@@ -40,7 +40,7 @@ def binomial(rng: Random, n: int, p: float) -> int:
 
 
 def bursts(rng: Random, n: int, p: float, size: float) -> int:
-    """Of `n` requests, how many are bad if bad ones come in bursts of that mean size."""
+    """Bad requests of `n`, each bad with probability `p`, in bursts of this mean size."""
     if size <= 1:
         return binomial(rng, n, p)
     many = poisson(rng, n * p / size)

@@ -1,4 +1,4 @@
-"""The service that a rollout is simulated for: its bars, and how well stable keeps them."""
+"""The simulated service: its bars, and the stable revision's shares of bad requests."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from merit.evidence.signal import Bar
+from merit.stats.signal import Bar
 
 ERRORS = "errors"
-USUAL_ERRORS, USUAL_SLOW = 0.1, 0.37  # of what the bar tolerates: a service well inside its bars
+USUAL_ERRORS, USUAL_SLOW = 0.1, 0.37  # parts of what the bars tolerate: well inside
 SIGMA = math.log(10 / 3) / NormalDist().inv_cdf(0.99)  # of log latency: p99 is 10/3 of p50
 _NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`shares`: stable's share of bad requests for each bar, by the bar's name."""
+    """`shares`: the stable revision's share of bad requests, by the bar's name."""
 
     bars: tuple[Bar, ...]
     shares: Mapping[str, float]
 
     def share(self, bar: Bar) -> float:
-        """Of stable."""
+        """The stable revision's share of bad requests by this bar."""
         return self.shares[bar.name]
 
     @property
@@ -32,26 +32,26 @@ class Service:
         return min((b for b in self.bars if b.latency), key=lambda b: b.limit, default=None)
 
 
-def usual(bars: Sequence[Bar]) -> Service:
-    """A service that keeps its bars: a tenth of the tolerated errors, a third of the slow ones."""
+def default_service(bars: Sequence[Bar]) -> Service:
+    """A service with a tenth of the tolerated errors and a third of the tolerated slow requests."""
     return Service(
         tuple(bars),
         {bar.name: bar.limit * (USUAL_SLOW if bar.latency else USUAL_ERRORS) for bar in bars},
     )
 
 
-def slower(share: float, factor: float) -> float:
-    """The share beyond a bound once every answer takes `factor` times as long.
+def share_when_slower(share: float, factor: float) -> float:
+    """The share beyond a latency bound if every answer takes `factor` times as long.
 
-    Latency is taken as lognormal, its 99th percentile at 10/3 of the median.
+    Latency is assumed to be lognormal, with the 99th percentile at 10/3 of the median.
     """
     if factor == 1.0 or not 0 < share < 1:
         return share
     return 1 - _NORMAL.cdf(_NORMAL.inv_cdf(1 - share) - math.log(factor) / SIGMA)
 
 
-def beyond(limit: float, ratio: float) -> float:
-    """The share beyond a bound if the quantile that it bounds lies at `ratio` times the bound.
+def share_beyond(limit: float, ratio: float) -> float:
+    """The share beyond a latency bound if its quantile is at `ratio` times the bound.
 
     `limit`: the share that the bound tolerates, 0.01 for a p99.
     """

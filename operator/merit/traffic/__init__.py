@@ -1,4 +1,8 @@
-"""Routers: how shares of traffic become objects."""
+"""Routers: how weights become objects, and objects are read back as weights.
+
+Here: pure functions over objects. Not here: which weight a revision gets (`policy`), and writing
+the objects (`reconciler`).
+"""
 
 from __future__ import annotations
 
@@ -7,4 +11,4 @@ from merit.traffic.replicas import Replicas
 from merit.traffic.router import Router
 
 ROUTERS: dict[str, Router] = {"gateway": GatewayApi(), "replicas": Replicas()}
-"""By the field of `spec.rollout.route` that asks for it."""
+"""By the field of `spec.rollout.route` that selects it."""

@@ -1,7 +1,6 @@
-"""What a route claims: a Gateway, a hostname and a match. Of two that claim one, the older has it.
+"""The claims of routes: a Gateway, a hostname and a match. Of two claimants the older one wins.
 
-The index is kept up to date with every ModelDeployment that is seen, so asking costs no walk over
-the fleet.
+The index is updated with every ModelDeployment, so that a question needs no loop over the fleet.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ ANY_PATH = {"type": "PathPrefix", "value": "/"}
 
 
 class Claim(NamedTuple):
-    """One claim; `listener`: section name and port, each empty for all of them."""
+    """One claim; `listener`: section name and port, each empty for all."""
 
     gateway: str
     host: str
     match: str
     listener: tuple[str, str]
 
-    def meets(self, other: Claim) -> bool:
+    def overlaps(self, other: Claim) -> bool:
         """Whether both would get the same requests."""
         return self[:3] == other[:3] and all(
             not mine or not theirs or mine == theirs
@@ -32,9 +31,9 @@ class Claim(NamedTuple):
 
 
 def claims_of(route: Object, namespace: str) -> frozenset[Claim]:
-    """The claims of `parentRefs`, `hostnames` and `rules`, of a route or of what is to be one.
+    """The claims of `parentRefs`, `hostnames` and `rules`, of a route or of a declared one.
 
-    Never raises: what cannot be read claims nothing, and is refused elsewhere.
+    Never raises: a malformed route claims nothing, and is refused elsewhere.
     """
     try:
         return frozenset(_claims(route, namespace))
@@ -57,20 +56,20 @@ def _claims(route: Object, namespace: str) -> Iterator[Claim]:
 
 
 def _canonical(match: Object) -> str:
-    """A match as text, with Gateway API's defaults: two ways to say one thing are one."""
+    """A match as text with Gateway API's defaults, so that equal matches have equal texts."""
     path = {**ANY_PATH, **(match.get("path") or {})}
-    told: dict[str, Any] = {"path": path}
+    canonical: dict[str, Any] = {"path": path}
     if match.get("method"):
-        told["method"] = match["method"]
+        canonical["method"] = match["method"]
     for part in ("headers", "queryParams"):
         entries = [{"type": "Exact", **entry} for entry in match.get(part) or ()]
         if entries:
-            told[part] = sorted(entries, key=lambda e: json.dumps(e, sort_keys=True))
-    return json.dumps(told, sort_keys=True)
+            canonical[part] = sorted(entries, key=lambda e: json.dumps(e, sort_keys=True))
+    return json.dumps(canonical, sort_keys=True)
 
 
 class Claimant(NamedTuple):
-    """Who claims. The smaller one has it: the older, then the first by name."""
+    """The owner of a claim. The smaller one wins: the older, then the first by name."""
 
     since: str
     namespace: str
@@ -84,49 +83,49 @@ class _Entry:
 
 
 class Claims:
-    """The claims of a whole fleet. Keys are whatever tells one object from another."""
+    """The claims of a whole fleet, by the keys of the objects."""
 
     def __init__(self) -> None:
         self._entries: dict[Hashable, _Entry] = {}
         self._by_claim: dict[tuple[str, str, str], set[Hashable]] = {}
 
     def put(self, key: Hashable, claimant: Claimant, claims: frozenset[Claim]) -> set[Hashable]:
-        """These are its claims now. Returns the others whom the change concerns."""
+        """Set the claims of an object. Returns the other objects that the change affects."""
         known = self._entries.get(key)
         if known is not None and known == _Entry(claimant, claims):
             return set()
-        concerned = self.drop(key)
+        affected = self.drop(key)
         if claims:
             self._entries[key] = _Entry(claimant, claims)
             for claim in claims:
                 self._by_claim.setdefault(claim[:3], set()).add(key)
-        return concerned | self._beside(key, claims)
+        return affected | self._sharing(key, claims)
 
     def drop(self, key: Hashable) -> set[Hashable]:
-        """It claims nothing any more. Returns the others whom that concerns."""
+        """Remove the claims of an object. Returns the other objects that this affects."""
         known = self._entries.pop(key, None)
         if known is None:
             return set()
-        concerned = self._beside(key, known.claims)
+        affected = self._sharing(key, known.claims)
         for claim in known.claims:
             keys = self._by_claim[claim[:3]]
             keys.discard(key)
             if not keys:
                 del self._by_claim[claim[:3]]
-        return concerned
+        return affected
 
     def older(self, claimant: Claimant, claims: frozenset[Claim]) -> tuple[Claimant, Claim] | None:
-        """The one who has one of these claims, if that is somebody older; the first of them."""
+        """An older claimant of one of these claims, the first of them; None without one."""
         found = [
             (entry.claimant, claim)
             for claim in claims
             for key in self._by_claim.get(claim[:3], ())
             if (entry := self._entries[key]).claimant < claimant
-            and any(claim.meets(theirs) for theirs in entry.claims)
+            and any(claim.overlaps(theirs) for theirs in entry.claims)
         ]
         return min(found) if found else None
 
-    def _beside(self, key: Hashable, claims: frozenset[Claim]) -> set[Hashable]:
+    def _sharing(self, key: Hashable, claims: frozenset[Claim]) -> set[Hashable]:
         found: set[Hashable] = set()
         for claim in claims:
             found |= self._by_claim.get(claim[:3], set())

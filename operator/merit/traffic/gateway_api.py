@@ -1,4 +1,4 @@
-"""Gateway API: shares of traffic as the weights of an HTTPRoute that Merit owns whole."""
+"""Gateway API: the weights of an HTTPRoute that belongs to Merit alone."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from merit.api.hashing import content_hash
-from merit.api.names import arm_name
-from merit.children.workload import Object, front_service, labels, metadata, stamped
-from merit.policy.observed import Route
-from merit.traffic.router import Split, Standing
+from merit.api.names import revision_name
+from merit.objects.workload import Object, front_service, labels, metadata, stamped
+from merit.policy.state.observed import Route
+from merit.traffic.router import RouterState, Split
 
 API_VERSION = "gateway.networking.k8s.io/v1"
-# What a route that is taken whole says. A rule that somebody older has makes it partially invalid.
-_ANSWERS = {"Accepted": "True", "ResolvedRefs": "True", "PartiallyInvalid": "False"}
-ANNOUNCED = "merit-announced"  # the header of a rule that is there for its backends alone
+# Of a route that is accepted whole. A rule that an older route has makes it partially invalid.
+_ACCEPTED = {"Accepted": "True", "ResolvedRefs": "True", "PartiallyInvalid": "False"}
+ANNOUNCED = "merit-announced"  # the header of a rule that exists only for its backends
 
 
 class GatewayApi:
-    """An HTTPRoute for what comes through the Gateway; callers inside get the stable revision."""
+    """An HTTPRoute for requests through the Gateway; callers inside get the stable revision."""
 
     kinds = ("HTTPRoute", "Service")
 
@@ -28,12 +28,12 @@ class GatewayApi:
         inside = front_service(split.name, split.namespace, split.owner, port, split.serves)
         return (http_route(split), inside)
 
-    def read(self, standing: Standing) -> Route:
-        """The weights of the route, and whether its gateway took it."""
-        route = standing.objects.get("HTTPRoute")
+    def read(self, state: RouterState) -> Route:
+        """The weights of the route, and whether its gateway accepted it."""
+        route = state.objects.get("HTTPRoute")
         if route is None:
             return Route()
-        accepted, reason = answer_of(route)
+        accepted, reason = acceptance_of(route)
         weights = weights_of(route)
         return Route(
             exists=True,
@@ -47,17 +47,17 @@ class GatewayApi:
 def http_route(split: Split) -> Object:
     """The route.
 
-    A backend that is listed may keep sticky clients whatever its weight, so an arm without
-    weight is not listed where requests go; it may be announced in a rule of its own.
+    A listed backend may keep sticky clients whatever its weight. So a revision without weight is
+    not listed where requests go; it may be announced in a rule of its own.
     """
-    shares = {short: weight for short, weight in sorted(split.weights.items()) if weight > 0}
-    plain = _plain(split)
-    declared = [rule for rule in plain.get("rules") or [{}] if not _announces(rule)]
-    rules = [_rule(rule, _backends(split, shares)) for rule in declared]
-    # The one that serves, too: while an older route of somebody else still has its requests, the
-    # gateway may know its backend by nothing else, and hands over without a gap.
-    rules.append(_announcement(split, sorted({split.serves} | split.announced - set(shares))))
-    spec = {part: plain[part] for part in ("parentRefs", "hostnames") if plain.get(part)}
+    weights = {short: weight for short, weight in sorted(split.weights.items()) if weight > 0}
+    base = _base(split)
+    declared = [rule for rule in base.get("rules") or [{}] if not _announces(rule)]
+    rules = [_rule(rule, _backends(split, weights)) for rule in declared]
+    # The one that serves, too: while an older route still gets its requests, nothing else may make
+    # its backend known to the gateway, and the hand-over must have no gap.
+    rules.append(_announcement(split, sorted({split.serves} | split.announced - set(weights))))
+    spec = {part: base[part] for part in ("parentRefs", "hostnames") if base.get(part)}
     spec["rules"] = rules
     return stamped(
         {
@@ -74,7 +74,7 @@ def _backends(split: Split, weights: Mapping[str, int]) -> list[Object]:
         {
             "group": "",
             "kind": "Service",
-            "name": arm_name(split.name, short),
+            "name": revision_name(split.name, short),
             "port": split.ports[short],
             "weight": weight,
         }
@@ -82,12 +82,12 @@ def _backends(split: Split, weights: Mapping[str, int]) -> list[Object]:
     ]
 
 
-def _announcement(split: Split, quiet: Sequence[str]) -> Object:
-    """A rule that no request matches: its value is known to nobody who does not read the route."""
+def _announcement(split: Split, revisions: Sequence[str]) -> Object:
+    """A rule that no request matches: only a reader of the route knows the header's value."""
     secret = content_hash([split.namespace, split.name, split.owner["uid"]])[3:35]
     header = {"type": "Exact", "name": ANNOUNCED, "value": secret}
     match = {"path": {"type": "PathPrefix", "value": "/"}, "headers": [header]}
-    return {"matches": [match], "backendRefs": _backends(split, dict.fromkeys(quiet, 1))}
+    return {"matches": [match], "backendRefs": _backends(split, dict.fromkeys(revisions, 1))}
 
 
 def _announces(rule: Mapping[str, Any]) -> bool:
@@ -98,11 +98,11 @@ def _announces(rule: Mapping[str, Any]) -> bool:
     )
 
 
-def _plain(split: Split) -> Mapping[str, Any]:
-    if split.standing is not None:
-        standing: Mapping[str, Any] = split.standing["spec"]
-        return standing
-    assert split.route.gateway is not None, "a route of this kind is declared or stands"
+def _base(split: Split) -> Mapping[str, Any]:
+    if split.existing is not None:
+        spec: Mapping[str, Any] = split.existing["spec"]
+        return spec
+    assert split.route.gateway is not None, "a route of this kind is declared or exists"
     return split.route.gateway.model_dump(by_alias=True, exclude_none=True, mode="json")
 
 
@@ -126,26 +126,26 @@ def weights_of(route: Mapping[str, Any]) -> dict[str, int]:
 
 
 def announced_in(route: Mapping[str, Any]) -> frozenset[str]:
-    """The 8 characters of each revision that is named without a share."""
+    """The 8 characters of each revision that is announced."""
     rules = (route.get("spec") or {}).get("rules") or []
     refs = [ref for rule in rules if _announces(rule) for ref in rule.get("backendRefs") or ()]
     return frozenset(str(ref["name"])[-8:] for ref in refs)
 
 
-def answer_of(route: Mapping[str, Any]) -> tuple[bool | None, str]:
-    """Whether the gateway accepted the route at its generation, and its words if it did not."""
+def acceptance_of(route: Mapping[str, Any]) -> tuple[bool | None, str]:
+    """Whether the gateway accepted the route at its generation, and its message if not."""
     generation = route["metadata"].get("generation", 0)
     parents = (route.get("status") or {}).get("parents") or []
     answers = [
         condition
         for parent in parents
         for condition in parent.get("conditions") or []
-        if condition.get("type") in _ANSWERS
+        if condition.get("type") in _ACCEPTED
         and condition.get("observedGeneration", generation) >= generation
     ]
     if not any(a["type"] == "Accepted" for a in answers):
         return None, ""
-    refused = [a for a in answers if a.get("status") != _ANSWERS[a["type"]]]
+    refused = [a for a in answers if a.get("status") != _ACCEPTED[a["type"]]]
     if refused:
         return False, f"{refused[0].get('reason', '')}: {refused[0].get('message', '')}"[:256]
     return True, ""

@@ -1,8 +1,8 @@
-"""Shares by pod count: one Service before the pods of both revisions, and no gateway needed.
+"""Weights by pod count: one Service for the pods of both revisions, without a gateway.
 
-A share is what the pods make of it: each new connection goes to any of them, so weights are
-approximate, and a client that keeps its connection stays where it is. That is why a revision that
-loses its traffic here loses its pods with it: a selector moves no connection that is open.
+Each new connection goes to any of the pods, so weights are approximate, and a client that keeps its
+connection stays where it is. So a revision that loses its traffic here loses its pods, too: a
+changed selector moves no open connection.
 """
 
 from __future__ import annotations
@@ -11,42 +11,42 @@ from collections.abc import Mapping
 from typing import Any
 
 from merit.api.names import LABEL_REVISION
-from merit.children.workload import Object, front_service
-from merit.policy.observed import Route
-from merit.policy.standing.pods import share_of
-from merit.traffic.router import Split, Standing
+from merit.objects.workload import Object, front_service
+from merit.policy.state.observed import Route
+from merit.policy.state.pod_shares import share_of
+from merit.traffic.router import RouterState, Split
 
 APPROXIMATE = "by pod count: weights are approximate"
 
 
 class Replicas:
-    """The Service `<name>`: before the stable revision's pods, or before those of both."""
+    """The Service `<name>`: of the stable revision's pods, or of those of both."""
 
     kinds = ("Service",)
 
     def render(self, split: Split) -> tuple[Object, ...]:
-        """How many pods each has is the Deployments' matter; here it is who is reached at all."""
+        """The selector: which revisions are reached. Their pod counts are in the Deployments."""
         both = len([weight for weight in split.weights.values() if weight > 0]) > 1
         only = "" if both else next(iter(split.weights), split.serves)
         port = split.ports[split.serves]
         return (front_service(split.name, split.namespace, split.owner, port, only),)
 
-    def read(self, standing: Standing) -> Route:
-        """Who is reached, with the shares that are intended where the pods are those revisions'."""
-        service = standing.objects.get("Service")
+    def read(self, state: RouterState) -> Route:
+        """Which revisions are reached; with the intended weights where the pods match them."""
+        service = state.objects.get("Service")
         if service is None:
             return Route()
-        pods = {short: count for short, count in standing.pods.items() if count > 0}
+        pods = {short: count for short, count in state.pods.items() if count > 0}
         only = _only(service)
         if only:
             return Route(exists=True, weights={only: 100}, accepted=True, reason=APPROXIMATE)
-        if len(standing.intended) > 1 and set(pods) <= set(standing.intended):
-            weights = dict(standing.intended)
+        if len(state.intended) > 1 and set(pods) <= set(state.intended):
+            weights = dict(state.intended)
         else:
-            weights = _shares(pods, standing.stable)
+            weights = _shares(pods, state.stable)
         counts = ", ".join(f"{short} {count}" for short, count in sorted(pods.items()))
-        said = f"{APPROXIMATE}; pods: {counts}"
-        return Route(exists=True, weights=weights, accepted=True, reason=said)
+        reason = f"{APPROXIMATE}; pods: {counts}"
+        return Route(exists=True, weights=weights, accepted=True, reason=reason)
 
 
 def _only(service: Mapping[str, Any]) -> str:

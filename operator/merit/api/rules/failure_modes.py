@@ -1,40 +1,41 @@
-"""Each failure mode names a signal that the same object measures."""
+"""Rules of failure modes: the signal is declared, and the response makes sense for it."""
 
 from __future__ import annotations
 
-from merit.api.quantity import Refused
+from merit.api.quantity import InvalidValue
 from merit.api.rules.constraints import signals
+from merit.api.rules.templates import check_job
 from merit.api.spec import FailureMode, Spec
 
 
 def check_failure_modes(spec: Spec) -> None:
-    """Known signals, each name once. Raises Refused."""
+    """Check signals, responses and names. Raises InvalidValue."""
     known = every_signal(spec)
     seen: set[str] = set()
     for index, mode in enumerate(spec.failure_modes):
         if mode.signal not in known:
-            raise Refused(
+            raise InvalidValue(
                 f'nothing measures "{mode.signal}"',
                 f"{_declared_at(mode.signal)}, or use one of: {', '.join(known)}",
                 f"failureModes[{index}].signal",
             )
-        _sensible(spec, mode, index)
+        _check_response(spec, mode, index)
         if mode.name in seen:
-            raise Refused(
+            raise InvalidValue(
                 f'"{mode.name}" is used twice', "give each a name", f"failureModes[{index}].name"
             )
         seen.add(mode.name)
 
 
 def every_signal(spec: Spec) -> tuple[str, ...]:
-    """The signals that exist in this object."""
-    found = list(signals(spec.constraints))
+    """Names of all signals that this object declares."""
+    names = list(signals(spec.constraints))
     if spec.goal.kpi is not None:
-        found.append("kpi")
+        names.append("kpi")
     if spec.monitoring is not None:
-        found += [f"drift/{drift.name}" for drift in spec.monitoring.drift or ()]
-        found += [f"signals/{signal.name}" for signal in spec.monitoring.signals or ()]
-    return tuple(found)
+        names += [f"drift/{drift.name}" for drift in spec.monitoring.drift or ()]
+        names += [f"signals/{signal.name}" for signal in spec.monitoring.signals or ()]
+    return tuple(names)
 
 
 def _declared_at(signal: str) -> str:
@@ -48,25 +49,47 @@ def _declared_at(signal: str) -> str:
             return f"set constraints.{signal.replace('/', '.')}"
 
 
-def _sensible(spec: Spec, mode: FailureMode, index: int) -> None:
+def _check_response(spec: Spec, mode: FailureMode, index: int) -> None:
     if mode.response == "Rollback" and mode.signal == "cost":
-        raise Refused(
-            "cannot bring the cost down: it is the price of the replicas, and what costs too much "
-            "is stopped before it serves",
+        raise InvalidValue(
+            "does not lower the cost: that is the price of the replicas, and a candidate that is "
+            "too expensive is stopped before it serves",
             "use Alert or Hold",
             f"failureModes[{index}].response",
         )
     if mode.response == "Retrain" and mode.signal.partition("/")[0] in ("latency", "cost"):
-        raise Refused(
-            f"makes no server faster or cheaper: {mode.signal} is not learnt from data",
+        raise InvalidValue(
+            f"makes a server neither faster nor cheaper: {mode.signal} is not learnt from data",
             "use Rollback, Alert or Hold" if mode.signal != "cost" else "use Alert or Hold",
             f"failureModes[{index}].response",
         )
     drifts = (spec.monitoring.drift if spec.monitoring else None) or ()
     features = {f"drift/{drift.name}" for drift in drifts if drift.of == "Features"}
     if mode.response == "Rollback" and mode.signal in features:
-        raise Refused(
-            "cannot cure a drift of features: the older model is staler still",
+        raise InvalidValue(
+            "does not help against a drift of features: the earlier model is older still",
             "use Alert, Retrain or Hold",
             f"failureModes[{index}].response",
         )
+
+
+def check_retrain(spec: Spec) -> None:
+    """Check that a training is declared if a response needs it, once. Raises InvalidValue."""
+    retrain = spec.retrain
+    for index, mode in enumerate(spec.failure_modes):
+        if mode.response == "Retrain" and retrain is None:
+            raise InvalidValue(
+                "needs a training",
+                "set spec.retrain, as retrain: {cronJob: train-fraud}",
+                f"failureModes[{index}].response",
+            )
+    if retrain is None:
+        return
+    if (retrain.cron_job is None) == (retrain.job is None):
+        raise InvalidValue(
+            "names no training" if retrain.job is None else "names two trainings",
+            "set exactly one, cronJob: NAME or job: {template}",
+            "retrain",
+        )
+    if retrain.job is not None:
+        check_job(retrain.job, "retrain.job")

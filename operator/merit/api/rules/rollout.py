@@ -1,11 +1,11 @@
-"""Steps that rise, times that fit, a route that leads nowhere else."""
+"""Rules of the rollout: increasing steps, consistent durations, a safe route."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
 from merit.api.defaults import MAX_DURATION, MIN_DURATION, STEPS
-from merit.api.quantity import Refused, format_duration, shown
+from merit.api.quantity import InvalidValue, format_duration, shown
 from merit.api.rollout import Rollout, RouteRule
 from merit.api.spec import Spec
 
@@ -13,11 +13,11 @@ FILTERS = ("RequestHeaderModifier", "ResponseHeaderModifier", "URLRewrite", "Req
 
 
 def check_rollout(it: Rollout) -> None:
-    """Steps, times and route. Raises Refused."""
+    """Check steps, durations and route. Raises InvalidValue."""
     for name, listed in (("steps", it.steps), ("approvals", it.approvals)):
         for index, (before, after) in enumerate(pairwise(listed or ())):
             if after <= before:
-                raise Refused(
+                raise InvalidValue(
                     f"{after} follows {before}",
                     f"let the {name} increase, as [1, 5, 25, 50]",
                     f"rollout.{name}[{index + 1}]",
@@ -25,29 +25,29 @@ def check_rollout(it: Rollout) -> None:
     steps = it.steps or STEPS
     for index, weight in enumerate(it.approvals or ()):
         if weight not in steps:
-            raise Refused(
-                f"{weight} is none of the steps",
+            raise InvalidValue(
+                f"{weight} is not one of the steps",
                 f"use one of: {', '.join(str(step) for step in steps)}",
                 f"rollout.approvals[{index}]",
             )
-    least = MIN_DURATION if it.min_duration is None else it.min_duration
-    most = MAX_DURATION if it.max_duration is None else it.max_duration
-    if least > most:
-        raise Refused(
-            f"{format_duration(least)} is longer than maxDuration, {format_duration(most)}",
+    shortest = MIN_DURATION if it.min_duration is None else it.min_duration
+    longest = MAX_DURATION if it.max_duration is None else it.max_duration
+    if shortest > longest:
+        raise InvalidValue(
+            f"{format_duration(shortest)} is longer than maxDuration, {format_duration(longest)}",
             "set minDuration to at most maxDuration (defaults: 5m and 60m)",
             "rollout.minDuration" if it.min_duration is not None else "rollout.maxDuration",
         )
     gateway = it.route.gateway
     if (gateway is None) == (it.route.replicas is None):
-        raise Refused(
+        raise InvalidValue(
             "names no route" if gateway is None else "names two routes",
             "set exactly one, gateway: {parentRefs, hostnames} or replicas: {}",
             "rollout.route",
         )
     rules = gateway.rules or () if gateway else ()
     if rules and all(_redirects(rule) for rule in rules):
-        raise Refused(
+        raise InvalidValue(
             "redirects every request, so none reaches the model",
             "add a rule without a RequestRedirect",
             "rollout.route.gateway.rules",
@@ -57,7 +57,7 @@ def check_rollout(it: Rollout) -> None:
 
 
 def check_steps_of_pods(spec: Spec) -> None:
-    """By pod count a share is one pod in so many at the least. Raises Refused."""
+    """Check that by pod count some step is as large as the share of one pod."""
     steps = spec.rollout.steps
     if spec.rollout.route.kind != "replicas" or steps is None:
         return
@@ -66,8 +66,8 @@ def check_steps_of_pods(spec: Spec) -> None:
     if steps[-1] * (pods + 1) >= 100:
         return
     smallest = -(-100 // (pods + 1))
-    raise Refused(
-        f"{steps[-1]} % is less than one pod beside {pods} can have, which is {smallest} %",
+    raise InvalidValue(
+        f"{steps[-1]}% is less than the share of one pod beside {pods}, which is {smallest}%",
         f"add a step of at least {smallest}, or raise constraints.scale.replicas.min",
         "rollout.steps",
     )
@@ -80,7 +80,7 @@ def _redirects(rule: RouteRule) -> bool:
 def _filters(rule: RouteRule, field: str) -> None:
     for index, entry in enumerate(rule.filters or ()):
         if entry.get("type") not in FILTERS:
-            raise Refused(
+            raise InvalidValue(
                 f'"{shown(entry.get("type"))}" could send requests elsewhere',
                 f"use one of: {', '.join(FILTERS)}",
                 f"{field}.filters[{index}].type",

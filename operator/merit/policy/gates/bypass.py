@@ -1,41 +1,31 @@
-"""The emergency exit: while a bypass is in force, the stages that it names are skipped, aloud.
+"""The emergency bypass: while it is in force, the stages that it names are skipped, with an Event.
 
-What it was first seen with stands in status, so that one with too long a life does not become
-acceptable by waiting. Once skipped, a stage is behind the candidate; what was skipped is never
-remembered as passed.
+Status keeps it as it was first seen, so that one that lasts too long does not become acceptable by
+waiting. A skipped stage is never recorded as passed.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-import merit
-from merit.api.bypass import LONGEST, Bypass
 from merit.api.hashing import Identity
-from merit.api.names import job_name, run_id
-from merit.api.spec import Spec
+from merit.api.spec import MAX_BYPASS, Bypass, Spec
 from merit.api.status import BypassSeen, Candidate, Stage, Status
-from merit.policy.canary.capacity import pods_needed
-from merit.policy.canary.case import case_of
-from merit.policy.canary.outcome import promote
-from merit.policy.decision import Decision, Note, Record
-from merit.policy.gates.passed import passed_before
-from merit.policy.gates.run import candidate_spec
-from merit.policy.gates.runs import again
-from merit.policy.observed import Observed
-from merit.policy.remember import decided, rejection, told
-from merit.policy.times import seconds, stamp
-from merit.policy.verdict import Verdict
+from merit.policy.gates.ending import stage_record
+from merit.policy.gates.retry_policy import next_attempt, passed_before
+from merit.policy.outcomes.promote import promote
+from merit.policy.state.capacity import pods_needed
+from merit.policy.state.context import rollout_context
+from merit.policy.state.decision import Decision, Note, Record, decisive
+from merit.policy.state.observed import Observed
+from merit.policy.state.times import seconds, stamp
+from merit.policy.state.transitions import rejection, with_stage
+from merit.policy.state.verdict import Verdict
 
-SLACK = 60.0  # seconds: clocks differ, and a manifest takes its way
-
-
-def declared_bypass(seen: Observed) -> Bypass | None:
-    """What the spec says; an invalid spec says nothing."""
-    return seen.spec.bypass if isinstance(seen.spec, Spec) else None
+SLACK = 60.0  # seconds: clocks differ, and a manifest takes a while to arrive
 
 
-def in_force(status: Status, now: float) -> tuple[Stage, ...]:
+def bypassed_now(status: Status, now: float) -> tuple[Stage, ...]:
     """The stages that are skipped now."""
     known = status.bypass
     if known is None or known.state != "InForce" or seconds(known.expires) <= now:
@@ -43,7 +33,7 @@ def in_force(status: Status, now: float) -> tuple[Stage, ...]:
     return known.stages
 
 
-def ends_in(status: Status, now: float) -> float | None:
+def bypass_ends_in(status: Status, now: float) -> float | None:
     """Seconds until the bypass is over; None without one in force."""
     known = status.bypass
     if known is None or known.state != "InForce":
@@ -51,20 +41,18 @@ def ends_in(status: Status, now: float) -> float | None:
     return max(0.5, seconds(known.expires) - now)
 
 
-def see_bypass(seen: Observed, now: float) -> Decision | None:
-    """A bypass that is new, gone or over: status tells, and an Event."""
-    declared, known = declared_bypass(seen), seen.status.bypass
-    if not isinstance(seen.spec, Spec):
+def update_bypass(seen: Observed, now: float) -> Decision | None:
+    """Status and an Event for a bypass that is new, taken out, or over."""
+    if not isinstance(seen.declared.spec, Spec):
         return None
+    declared, known = seen.declared.spec.bypass, seen.status.bypass
     if declared is None:
-        return _gone(seen, now) if known is not None else None
+        return _over(seen, None, "spec.bypass was taken out", now) if known is not None else None
     if known is None or not _same(declared, known):
         return _new(seen, declared, now)
     if known.state == "InForce" and seconds(known.expires) <= now:
         over = known.model_copy(update={"state": "Over"})
-        why = f"it was to end at {known.expires}"
-        status = seen.status.model_copy(update={"bypass": over})
-        return _said(decided(status, "the bypass is over", why, now), "BypassOver", why)
+        return _over(seen, over, f"it was to end at {known.expires}", now)
     return None
 
 
@@ -79,7 +67,7 @@ def _same(declared: Bypass, known: BypassSeen) -> bool:
 def _new(seen: Observed, declared: Bypass, now: float) -> Decision:
     left, until = declared.expires - now, stamp(declared.expires)
     names = ", ".join(declared.stages)
-    if left > LONGEST + SLACK:
+    if left > MAX_BYPASS + SLACK:
         state, word = "Refused", "BypassRefused"
         why = f"it would end at {until}, more than 24h ahead: nothing is skipped"
     elif left <= 0:
@@ -87,105 +75,80 @@ def _new(seen: Observed, declared: Bypass, now: float) -> Decision:
     else:
         state, word = "InForce", "Bypassed"
         why = f"{names} skipped until {until}: {declared.reason}"
-    found = BypassSeen.model_validate(
-        {
-            "stages": declared.stages,
-            "reason": declared.reason,
-            "expires": until,
-            "since": stamp(now),
-            "state": state,
-        }
-    )
-    status = seen.status.model_copy(update={"bypass": found})
-    return _said(decided(status, f"bypass of {names}: {state}", why, now), word, why)
+    update = {"expires": until, "since": stamp(now), "state": state}
+    first_seen = BypassSeen.model_validate(declared.model_dump() | update)
+    status = seen.status.model_copy(update={"bypass": first_seen})
+    note = Note(word, why, warning=word != "BypassOver")
+    return decisive(status, f"bypass of {names}: {state}", why, now, note)
 
 
-def _gone(seen: Observed, now: float) -> Decision:
-    status = seen.status.model_copy(update={"bypass": None})
-    why = "spec.bypass was taken out"
-    return _said(decided(status, "the bypass is over", why, now), "BypassOver", why)
+def _over(seen: Observed, bypass: BypassSeen | None, why: str, now: float) -> Decision:
+    status = seen.status.model_copy(update={"bypass": bypass})
+    return decisive(status, "the bypass is over", why, now, Note("BypassOver", why))
 
 
-def _said(status: Status, reason: str, message: str) -> Decision:
-    warning = reason != "BypassOver"
-    return Decision(status, notes=(Note(reason, message, warning=warning),), decisive_status=True)
-
-
-def lift(seen: Observed, now: float) -> Decision | None:
-    """What a gate rejected may go on if the bypass names that gate. A rollback is not undone so."""
-    if seen.identity is None or seen.status.candidate is not None:
+def lift_rejection(seen: Observed, now: float) -> Decision | None:
+    """Content that a gate rejected may go on if the bypass names that gate; a rollback stays."""
+    if seen.declared.identity is None or seen.status.candidate is not None:
         return None
-    entry = rejection(seen.status, seen.identity)
-    if entry is None or entry.stage == "Rollout" or entry.stage not in in_force(seen.status, now):
+    entry = rejection(seen.status, seen.declared.identity)
+    if entry is None or entry.stage == "Rollout":
+        return None
+    if entry.stage not in bypassed_now(seen.status, now):
         return None
     kept = tuple(e for e in seen.status.rejected if e is not entry)
     status = seen.status.model_copy(update={"rejected": kept})
-    what = f"{seen.identity.short} is no longer rejected at {entry.stage}"
+    what = f"{seen.declared.identity.short} is no longer rejected at {entry.stage}"
     why = _why(seen.status)
-    return Decision(
-        decided(status, what, why, now),
-        notes=(Note("Bypassed", f"{what}: {why}", warning=True),),
-        decisive_status=True,
-    )
+    return decisive(status, what, why, now, Note("Bypassed", f"{what}: {why}", warning=True))
 
 
-def skip(seen: Observed, now: float) -> Decision | None:
+def skip_stage(seen: Observed, now: float) -> Decision | None:
     """The candidate's stage is bypassed: on to the next, with a record that says so."""
-    candidate, accepted = seen.status.candidate, candidate_spec(seen)
+    candidate, accepted = seen.status.candidate, seen.record(seen.status.candidate)
     if candidate is None or accepted is None or candidate.superseded:
         return None
-    stage = _stage(candidate)
-    if stage not in in_force(seen.status, now):
+    stage = candidate.flow_stage
+    if stage not in bypassed_now(seen.status, now):
         return None
     if stage == "Rollout":
         return _promoted(seen, candidate, accepted.identity, now)
     if passed_before(seen.status, accepted.identity, stage) is not None:
-        return None  # nothing needs to be skipped
+        return None  # passed under the same bars: there is nothing to skip
     record = _record(seen, candidate, accepted.identity, stage, now)
     skipped = Verdict("Undecided", "Bypassed", f"not run: {_why(seen.status)}")
-    status = told(seen.status, stage, skipped, now, record=record.name)
-    onward = again(_marked(candidate, stage), now).model_copy(
+    status = with_stage(seen.status, stage, skipped, now, record=record.name)
+    onward = next_attempt(_marked(candidate, stage), now).model_copy(
         update={"stage": "Feasibility" if stage == "Evaluation" else "Rollout"}
     )
     status = status.model_copy(update={"candidate": onward, "analysis": None})
-    what = f"{stage} of {candidate.short} is skipped"
-    return Decision(
-        decided(status, what, _why(seen.status), now),
-        actions=(record,),
-        notes=(Note("Bypassed", f"{what}: {_why(seen.status)}", warning=True),),
-        decisive_status=True,
-    )
+    what, why = f"{stage} of {candidate.short} is skipped", _why(seen.status)
+    note = Note("Bypassed", f"{what}: {why}", warning=True)
+    return decisive(status, what, why, now, note, actions=(record,))
 
 
 def _promoted(
     seen: Observed, candidate: Candidate, identity: Identity, now: float
 ) -> Decision | None:
-    """Straight to all traffic, once there are ready pods for it; until then as without a bypass."""
-    case = case_of(seen)
-    if case is None or candidate.stage == "Withdrawn":
+    """All traffic at once, as soon as enough pods are ready; until then as without a bypass."""
+    context = rollout_context(seen)
+    if context is None or candidate.stage == "Withdrawn" or seen.paused:
         return None
-    paused = isinstance(seen.spec, Spec) and seen.spec.paused
-    if paused or not case.arm.in_sync or case.arm.ready < pods_needed(case, 100):
+    if not context.pods.in_sync or context.pods.ready < pods_needed(context, 100):
         return None
     record = _record(seen, candidate, identity, "Rollout", now)
     marked = seen.status.model_copy(update={"candidate": _marked(candidate, "Rollout")})
-    case = case_of(replace(seen, status=marked))
-    assert case is not None
+    context = rollout_context(replace(seen, status=marked))
+    assert context is not None
     why = _why(seen.status)
-    decision = promote(case, f"the rollout is skipped: {why}", now)
+    decision = promote(context, f"the rollout is skipped: {why}", now)
     skipped = Verdict("Undecided", "Bypassed", f"not run: {why}")
     return Decision(
-        told(decision.status, "Rollout", skipped, now, record=record.name),
+        with_stage(decision.status, "Rollout", skipped, now, record=record.name),
         actions=(record,),
         notes=(*decision.notes, Note("Bypassed", f"rollout skipped: {why}", warning=True)),
         decisive_status=True,
     )
-
-
-def _stage(candidate: Candidate) -> Stage:
-    if candidate.stage == "Evaluation" or candidate.stage == "Feasibility":
-        return candidate.stage
-    return "Rollout"
 
 
 def _marked(candidate: Candidate, stage: Stage) -> Candidate:
@@ -200,25 +163,9 @@ def _why(status: Status) -> str:
 def _record(
     seen: Observed, candidate: Candidate, identity: Identity, stage: Stage, now: float
 ) -> Record:
-    policy = identity.stage_policy(stage)
-    run = run_id(seen.uid, candidate.revision, policy, candidate.run)
     known = seen.status.bypass
     assert known is not None
-    return Record(
-        name=job_name(seen.name, candidate.short, stage, run),
-        job="",
-        content={
-            "stage": stage,
-            "revision": candidate.revision,
-            "version": candidate.version,
-            "policy": policy,
-            "attempt": str(candidate.attempt),
-            "verdict": "Bypassed",
-            "reason": "Bypassed",
-            "message": _why(seen.status),
-            "since": known.since,
-            "expires": known.expires,
-            "merit": merit.__version__,
-            "at": stamp(now),
-        },
-    )
+    verdict = Verdict("Undecided", "Bypassed", _why(seen.status))
+    record = stage_record(seen, candidate, identity, stage, verdict, now)
+    bypass = {"verdict": "Bypassed", "since": known.since, "expires": known.expires}
+    return replace(record, content={**record.content, **bypass})

@@ -1,1 +1,1 @@
-"""Effects, one file a kind. All are idempotent and conditional: a crash may cut anywhere."""
+"""One module for each kind of write that a decision asks for. Not here: when (`policy`)."""

@@ -1,4 +1,4 @@
-"""The Job of a retraining, from the declared CronJob or template."""
+"""The Job of a retraining, from the declared template or CronJob."""
 
 from __future__ import annotations
 
@@ -6,26 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from merit.api.spec import Spec
-from merit.children.training import training_job
-from merit.cluster.errors import ApiError, Unreachable
-from merit.policy.decision import Retrain
-from merit.reconciler.effects.hands import Hands
+from merit.kube.errors import ApiError, Unreachable
+from merit.objects.training_job import training_job
+from merit.policy.state.decision import Retrain
+from merit.reconciler.effects.object_writer import ObjectWriter, one_line
 
 
-async def train(hands: Hands, action: Retrain) -> None:
-    """Make the run's Job, unless it exists; what keeps it from being made is remembered."""
-    template = await _template(hands)
+async def train(writer: ObjectWriter, action: Retrain) -> None:
+    """Create the run's Job, unless it exists; why it cannot be created is remembered."""
+    template = await _template(writer)
     if template is None:
         return
     try:
-        await hands.create(
+        await writer.create(
             training_job(
                 job=action.run.job,
-                name=hands.key.name,
-                namespace=hands.key.namespace,
-                owner=hands.owner,
+                **writer.parent,
                 template=template,
-                told=_told(hands, action),
+                env=_environment(writer, action),
             )
         )
     except Unreachable:
@@ -33,36 +31,35 @@ async def train(hands: Hands, action: Retrain) -> None:
     except ApiError as error:
         if error.status not in (400, 403, 422):
             raise
-        said = " ".join(str(error.message).split())[:600]
-        _remember(hands, "RetrainRefused", f"the API server refuses the Job: {said}")
+        message = f"the API server refuses the Job: {one_line(error)}"
+        _remember(writer, "RetrainRefused", message)
 
 
-async def _template(hands: Hands) -> Mapping[str, Any] | None:
-    """The JobSpec to be run, or None after the reason is remembered."""
-    spec = hands.seen.spec
+async def _template(writer: ObjectWriter) -> Mapping[str, Any] | None:
+    """The JobSpec of the run; None after the reason is remembered."""
+    spec = writer.seen.declared.spec
     declared = spec.retrain if isinstance(spec, Spec) else None
     if declared is None:
         return None
     if declared.job is not None:
         return declared.job
     name = declared.cron_job or ""
-    found = await hands.cluster.get("batch/v1", "CronJob", hands.key.namespace, name)
+    found = await writer.cluster.get("batch/v1", "CronJob", writer.key.namespace, name)
     template = ((found or {}).get("spec") or {}).get("jobTemplate") or {}
     if not template.get("spec"):
-        _remember(hands, "CronJobMissing", f"there is no CronJob {name} in {hands.key.namespace}")
+        _remember(writer, "CronJobMissing", f"there is no CronJob {name} in {writer.key.namespace}")
         return None
     found_spec: Mapping[str, Any] = template["spec"]
     return found_spec
 
 
-def _told(hands: Hands, action: Retrain) -> dict[str, str]:
-    seen, run = hands.seen, action.run
-    stable = seen.status.stable
-    accepted = seen.accepted.get(f"{stable.short}-{stable.policy}") if stable else None
+def _environment(writer: ObjectWriter, action: Retrain) -> dict[str, str]:
+    stable, run = writer.seen.status.stable, action.run
+    accepted = writer.seen.record(stable)
     model = accepted.spec.model if accepted else None
     return {
-        "MERIT_NAME": hands.key.name,
-        "MERIT_NAMESPACE": hands.key.namespace,
+        "MERIT_NAME": writer.key.name,
+        "MERIT_NAMESPACE": writer.key.namespace,
         "MERIT_REVISION": stable.revision if stable else "",
         "MERIT_MODEL_NAME": model.name if model else "",
         "MERIT_MODEL_VERSION": model.version if model else "",
@@ -75,5 +72,5 @@ def _told(hands: Hands, action: Retrain) -> dict[str, str]:
     }
 
 
-def _remember(hands: Hands, reason: str, words: str) -> None:
-    hands.memory.training = (reason, words, hands.now)
+def _remember(writer: ObjectWriter, reason: str, message: str) -> None:
+    writer.memory.training = (reason, message, writer.now)

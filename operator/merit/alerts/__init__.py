@@ -1,1 +1,0 @@
-"""Alertmanager: alarms are sent, refreshed and resolved, and never waited for."""

@@ -1,1 +1,0 @@
-"""The objects Merit makes, built as plain dicts. Pure."""

@@ -1,0 +1,1 @@
+"""Files of evaluation frameworks, read into Merit's report. Pure."""

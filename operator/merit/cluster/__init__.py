@@ -1,1 +1,0 @@
-"""All I/O with the API server: watches, cache, work queue, writes, lease, Events."""

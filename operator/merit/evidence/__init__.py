@@ -1,1 +1,0 @@
-"""The arithmetic of evidence: scores, acceptance, quantiles, cost. Pure, standard library."""

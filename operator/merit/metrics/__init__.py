@@ -1,1 +1,0 @@
-"""Prometheus: one query per metric for the whole fleet, turned into counts per revision."""

@@ -1,1 +1,0 @@
-"""The candidate with traffic: evidence raises its weight, holds it, takes it back."""

@@ -1,0 +1,73 @@
+"""The ledger, a ConfigMap that outlives the object, and the status that is restored from it."""
+
+from __future__ import annotations
+
+import json
+
+from merit.api.status import Promotion, Status
+from merit.policy.state.decision import Decision, Note, decisive
+from merit.policy.state.observed import Observed
+from merit.policy.state.times import stamp
+from merit.policy.state.transitions import predecessor, revision_of
+
+
+def restore(seen: Observed, now: float) -> Decision | None:
+    """Status was lost: it is restored from the ledger, or else from the route that still serves.
+
+    Otherwise the next version would be a first deployment, with all traffic at once.
+    """
+    if seen.seen_before:
+        return None
+    status, source = _from_ledger(seen), "the ledger that outlived the object"
+    if status is None:
+        status, source = _from_route(seen, now), "the route that still serves"
+    if status is None:
+        return None
+    note = Note("Restored", f"status was rebuilt from {source}", warning=True)
+    return decisive(status, "restored", f"from {source}", now, note)
+
+
+def _from_ledger(seen: Observed) -> Status | None:
+    if seen.recorded.ledger is None:
+        return None
+    old = seen.recorded.ledger.status
+    if not worth_keeping(old):
+        return None
+    return Status(
+        rejected=old.rejected,
+        promoted=old.promoted,
+        last_handled=old.last_handled,
+        handled=old.handled,
+        decisions=old.decisions,
+        stable=predecessor(old, seen.recorded.accepted),
+    )
+
+
+def _from_route(seen: Observed, now: float) -> Status | None:
+    """Without a ledger nothing was promoted but the one revision that has all traffic."""
+    if seen.traffic.route.foreign or len(seen.traffic.route.weights) != 1:
+        return None
+    (short,) = seen.traffic.route.weights
+    accepted = next((a for a in seen.recorded.accepted.values() if a.identity.short == short), None)
+    if accepted is None:
+        return None
+    entry = Promotion(
+        revision=accepted.identity.revision,
+        short=short,
+        policy=accepted.identity.policy,
+        version=accepted.spec.model.version,
+        at=stamp(now),
+    )
+    return Status(stable=revision_of(entry), promoted=(entry,))
+
+
+def ledger_content(status: Status) -> dict[str, str]:
+    """What outlives the object: rejections, promotions, handled tokens, the last decisions."""
+    dumped = status.model_dump(by_alias=True, mode="json")
+    parts = ("rejected", "promoted", "lastHandled", "handled", "decisions")
+    return {part: json.dumps(dumped[part], sort_keys=True) for part in parts}
+
+
+def worth_keeping(status: Status) -> bool:
+    """Whether there is anything yet that must outlive the object."""
+    return bool(status.rejected or status.promoted or status.last_handled)

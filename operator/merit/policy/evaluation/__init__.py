@@ -1,1 +1,0 @@
-"""Gate 1: is it good enough? Report, bars, verdict."""

@@ -1,0 +1,1 @@
+"""Gate 1: is the model good enough? Report, bars, verdict."""

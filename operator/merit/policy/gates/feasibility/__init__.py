@@ -1,0 +1,1 @@
+"""Gate 2: can it be served within its constraints? Cost, load test, suggestions."""

@@ -1,0 +1,79 @@
+"""The end of a revision that is bad: rejected, and its traffic goes back to the one before.
+
+A rollback for what was measured is held while the whole fleet turns bad (`incident`). One that
+rests on no measurement (pods that are down, an abort) is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from merit.api.status import Revision, Status
+from merit.policy.outcomes.incident import REASON as FLEET
+from merit.policy.outcomes.incident import may_hold
+from merit.policy.state.context import RolloutContext
+from merit.policy.state.decision import Decision, Note, all_to, decisive
+from merit.policy.state.observed import Observed
+from merit.policy.state.transitions import with_live_rejection, with_rejection, with_stage
+from merit.policy.state.verdict import Verdict
+
+
+def roll_back(context: RolloutContext, verdict: Verdict, now: float) -> Decision:
+    """Reject the candidate. The ledger is written first; traffic, pin and pods follow from it."""
+    old = context.candidate
+    status = with_stage(context.status, "Rollout", verdict, now)
+    status = with_rejection(status, context.accepted.identity, "Rollout", verdict, old.version, now)
+    what = f"{old.short} {old.weight}% -> 0%, rejected"
+    note = Note("RolledBack", f"version {old.version}: {verdict.message}", warning=True)
+    back = all_to(context.status.stable)
+    return decisive(status, what, verdict.message, now, note, fallback=back, urgent=True)
+
+
+def roll_back_on_evidence(context: RolloutContext, verdict: Verdict, now: float) -> Decision:
+    """The same for what was measured, unless so many turn bad at once that it is not the model."""
+    if not context.seen.incident or not may_hold(context.status, now):
+        return replace(roll_back(context, verdict, now), scored=True)
+    why = f"{context.seen.incident}: the metrics or the platform; {verdict.message}"
+    held = Verdict("Undecided", FLEET, why, verdict.signal)
+    return keep_exposed(context, held, now)
+
+
+def keep_exposed(context: RolloutContext, verdict: Verdict, now: float) -> Decision:
+    """It keeps its weight though it is bad: one Event says so, and its evidence goes on."""
+    old = context.status.stage("Rollout")
+    announced = old is not None and (old.verdict == "Bad" or old.reason == FLEET)
+    return Decision(
+        with_stage(with_evidence(context.seen), "Rollout", verdict, now),
+        notes=() if announced else (Note(verdict.reason, verdict.message, True),),
+        requeue_after=context.seen.tuning.tick,
+    )
+
+
+def with_evidence(seen: Observed) -> Status:
+    """The status with the newest evidence about the candidate, where nothing else may move.
+
+    Whatever freezes a candidate, its evidence goes on: safety acts on what has been gathered.
+    """
+    if seen.evidence.rollout is None:
+        return seen.status
+    return seen.status.model_copy(update={"analysis": seen.evidence.rollout.state})
+
+
+def roll_back_live(
+    seen: Observed, status: Status, back: Revision, verdict: Verdict, now: float
+) -> Decision:
+    """Reject the stable revision, so that `back` serves again. The ledger is written first.
+
+    Traffic follows once `back` has ready endpoints; until then what serves goes on serving.
+    """
+    old = status.stable
+    assert old is not None
+    accepted = seen.recorded.accepted[old.key]
+    if status.candidate is None:  # otherwise the flow is that of a newer version in its gates
+        status = with_stage(status, "Live", verdict, now)
+    status = with_live_rejection(status, accepted.identity, back, verdict, now)
+    what = f"{old.short} rejected, {back.short} serves again"
+    why = f"version {old.version} gives way to {back.version}: {verdict.message}"
+    note = Note("RolledBack", why, warning=True)
+    fallback = all_to(back) if seen.pods_of(back.short).ready > 0 else None
+    return decisive(status, what, verdict.message, now, note, fallback=fallback, urgent=True)

@@ -1,1 +1,0 @@
-"""From what status intends to what must stand: arms, traffic, pin, records."""

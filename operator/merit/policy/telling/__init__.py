@@ -1,1 +1,0 @@
-"""What people and tools are told: status, conditions, alarms, figures, advice."""

@@ -1,1 +1,0 @@
-"""What serves, for as long as it serves: alarm, comparison, drift, cost."""

@@ -1,0 +1,73 @@
+"""Prometheus' answers, parsed: series of finite numbers, or the reason why there are none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Labels without the metric's name, and (Unix seconds, value) in order of time.
+
+    `name`: the metric, where the answer contains it.
+    """
+
+    labels: Mapping[str, str]
+    samples: tuple[tuple[float, float], ...]
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`reason` is empty, or one of `api.reasons` (MetricsLost, Partial); with a `message`.
+
+    `too_large`: it was not read because of its size; read in parts it may fit.
+    """
+
+    series: tuple[Series, ...] = ()
+    reason: str = ""
+    message: str = ""
+    too_large: bool = False
+
+
+class Source(Protocol):
+    """Anything that answers instant queries."""
+
+    async def instant(self, query: str, at: float | None = None) -> Answer:
+        """The answer at `at` (Unix seconds; None: now). Never raises."""
+        ...
+
+
+def parse(body: Any) -> Answer:
+    """An answer of /api/v1/query by its result type. NaN and Inf are left out."""
+    try:
+        if body.get("warnings"):
+            first = str(body["warnings"][0])[:160]
+            return Answer(reason="Partial", message=f"Prometheus answered in part: {first}")
+        data = body["data"]
+        kind, result = data["resultType"], data["result"]
+        if kind in ("scalar", "string"):
+            return Answer((Series({}, _points([result])),))
+        if kind not in ("vector", "matrix"):
+            return Answer(reason="MetricsLost", message=f"unexpected result type {str(kind)[:32]}")
+        return Answer(tuple(_series(item, kind) for item in result if _has_samples(item)))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        return Answer(reason="MetricsLost", message="the answer is not one of Prometheus")
+
+
+def _has_samples(item: Mapping[str, Any]) -> bool:
+    return "value" in item or "values" in item  # native histograms have neither
+
+
+def _series(item: Mapping[str, Any], kind: str) -> Series:
+    labels = {k: str(v) for k, v in item["metric"].items() if k != "__name__"}
+    points = _points([item["value"]] if kind == "vector" else item["values"])
+    return Series(labels, points, str(item["metric"].get("__name__", "")))
+
+
+def _points(pairs: list[Any]) -> tuple[tuple[float, float], ...]:
+    points = ((float(at), float(value)) for at, value in pairs)
+    return tuple((at, value) for at, value in points if math.isfinite(value))

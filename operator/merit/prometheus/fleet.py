@@ -1,0 +1,235 @@
+"""One query per metric for the whole fleet; every object's counts are cut from its answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from merit.policy.state.measurements import Figure
+from merit.prometheus import counting
+from merit.prometheus.answer import Answer, Source
+from merit.prometheus.edges import Edges
+from merit.prometheus.inspection import (
+    CHECK_INTERVAL,
+    RECHECK_INTERVAL,
+    Inspection,
+    inspect,
+    missing,
+)
+from merit.prometheus.polling import Poller
+from merit.prometheus.preset import Name, Preset, load_preset, matcher
+from merit.prometheus.sampling import COVERAGE, SHORTEST_WINDOW, Sampler, SampleRequest
+from merit.prometheus.window import Span, TwoSeries, Window
+from merit.stats.counts import NoSample, Sample
+
+MAX_NAMES = 200  # beyond it one query for all objects is shorter than one for some
+
+
+class Fleet:
+    """The counts of all revisions of one metrics source.
+
+    `matchers`: labels of the scrape targets to read. `scrape`: seconds between two samples.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        preset: Preset | None = None,
+        *,
+        matchers: Mapping[str, str] | None = None,
+        scrape: float = 15.0,
+    ) -> None:
+        self._source = source
+        self._preset = preset or load_preset()
+        self._scrape = scrape
+        self._selector = matcher({"job": "envoy"} if matchers is None else matchers)
+        self._poller = Poller(source, self._preset, self._selector)
+        self._windows: dict[bool, Window] = {}  # of all objects? -> the newest window
+        self._unavailable = NoSample("MetricsLost", "Prometheus was not asked yet")
+        self._found = Inspection()
+        self._inspected_at = -math.inf
+        self._unknown_asked = False  # a sample of a revision that the self-check did not find
+        self._edges = Edges()
+        self._sampler = Sampler(scrape, own=self._preset.per_pod)
+
+    async def poll(self, names: frozenset[Name] | None = None) -> None:
+        """Read every metric, at one instant of Prometheus' own clock. Never raises.
+
+        `names`: only these objects; all of them if None, or if there are many.
+        """
+        if names is not None and len(names) > MAX_NAMES:
+            names = None
+        clock = await self._source.instant("time()")
+        if clock.reason or not clock.series or not clock.series[0].samples:
+            self._set_unavailable(clock)
+            return
+        at = float(math.floor(clock.series[0].samples[0][1]))
+        if not await self._inspect(at):
+            return
+        seconds = math.ceil(self._sampler.window_seconds(at, first=not self._windows))
+        window = await self._poller.window(
+            self._found, self._edges, at=at, seconds=seconds, names=names
+        )
+        if isinstance(window, Answer):
+            self._set_unavailable(window)
+            return
+        good, every = window.targets.get("", (1, 1))
+        if good < COVERAGE * every:
+            self._unavailable = NoSample("Partial", f"{good} of {every} scrape targets answer")
+            return
+        self._unavailable = NoSample("", "")
+        self._windows[names is None] = window
+
+    async def _inspect(self, at: float) -> bool:
+        due = at - self._inspected_at >= (
+            RECHECK_INTERVAL if self._unknown_asked else CHECK_INTERVAL
+        )
+        if due or self._found.problem is not None:
+            if at - self._inspected_at >= CHECK_INTERVAL:
+                self._poller.forget_sizes()
+            self._found = await inspect(self._source, self._preset, self._selector, at)
+            self._inspected_at, self._unknown_asked = at, False
+            if self._found.latency is not None and self._found.edges:
+                self._edges.learn(self._found.latency, self._found.edges)
+        if self._found.problem is not None:
+            self._unavailable = self._found.problem
+            if self._unavailable.reason == "MetricsLost":
+                self._inspected_at = -math.inf  # no result: repeat it with the next poll
+            return False
+        return True
+
+    @property
+    def per_pod(self) -> bool:
+        """Whether these are the servers' own series, pod by pod."""
+        return self._preset.per_pod
+
+    def available(self) -> tuple[bool, str, str]:
+        """Whether the last poll was answered; else the reason and a message."""
+        if not self._windows or self._unavailable.reason:
+            return False, self._unavailable.reason, self._unavailable.message
+        return True, "Fresh", self._preset.name
+
+    def warnings(self, edges: Mapping[str, float | None]) -> tuple[tuple[str, str], ...]:
+        """(reason, sentence) for each limit (seconds) that lies between two bucket edges."""
+        return self._edges.warnings(self._limits(edges))
+
+    def sample(self, request: SampleRequest) -> Sample | NoSample:
+        """What both arms did since `request.since`, cut at the newest common instant.
+
+        Nothing new is a Sample with `at` = `since` and no signals. After a gap above ten minutes,
+        and in the first sample, `since` is None: a new baseline without counts.
+        """
+        window = self._window((request.namespace, request.name))
+        if window is None:
+            return self._unavailable
+        serving = request.stable or request.candidate
+        if serving is None:
+            return NoSample("NoSeries", "no revision serves")
+        unreadable = missing(self._preset, self._found, tuple(request.edges))
+        if unreadable is not None:
+            return unreadable
+        beside = request.candidate if request.stable else None
+        candidate = self._arm(window, request, beside) if beside else None
+        stable = self._arm(window, request, serving)
+        edges = self._deciding(request.edges, window.at)
+        if isinstance(edges, NoSample):
+            return edges
+        if stable not in window.requests.arms:
+            return self._without_series(window, stable)
+        requests = self._found.requests
+        assert requests is not None
+        try:
+            return self._sampler.sample(window, request, (candidate, stable), requests, edges)
+        except TwoSeries as error:
+            return NoSample("Partial", f"one target has two series of {error}")
+
+    def _without_series(self, window: Window, arm: str) -> NoSample:
+        """No requests of this revision, or no series that would count them?"""
+        self._unknown_asked = True
+        if window.requests.arms or window.targets.get("", (0, 0))[0] > 0:
+            return NoSample("NoTraffic", f"no request has reached {arm} yet, or none is counted")
+        return NoSample("NoSeries", f"Prometheus has no series of {arm}")
+
+    def idle(self, namespace: str, name: str, short: str, port: int) -> bool:
+        """No request ended at this revision during the last three scrapes. Unknown is not idle."""
+        window = self._window((namespace, name))
+        if window is None or not window.requests.first_seen:
+            return False
+        arm = window.known(self._preset.arm_names(namespace, f"{name}-{short}", port))
+        span = Span(window.at - 3 * self._scrape, window.at, 0.0, self._preset.per_pod)
+        try:
+            return window.requests.total(arm, span) <= 0
+        except TwoSeries:
+            return False
+
+    def display(
+        self,
+        namespace: str,
+        name: str,
+        short: str,
+        port: int,
+        edges: Mapping[str, float | None],
+        window: float = SHORTEST_WINDOW,
+    ) -> dict[str, Figure]:
+        """Each signal of one serving revision over the last `window` seconds, for people.
+
+        `edges` as in SampleRequest. A signal without requests, or without data, is left out.
+        """
+        held = self._window((namespace, name))
+        requests, latency = self._found.requests, self._found.latency
+        if held is None or requests is None:
+            return {}
+        arm = held.known(self._preset.arm_names(namespace, f"{name}-{short}", port))
+        found = self._deciding(edges, held.at)
+        deciding = {} if isinstance(found, NoSample) else found
+        figures: dict[str, Figure] = {}
+        try:
+            at = held.cut((arm,), 3 * self._scrape, latency=False)
+            if at is None:
+                return {}
+            span = Span(at - window, at, 0.0)
+            for signal, limit in edges.items():
+                figure: Figure | None = None
+                if limit is None and requests.counts_errors:
+                    figure = counting.errors_figure(held, arm, requests, span)
+                elif latency is not None and signal in deciding:
+                    edge = deciding[signal][1]
+                    if edge in held.edges:
+                        figure = counting.latency_figure(
+                            held, arm, latency, signal=signal, edge=edge, span=span
+                        )
+                if figure is not None:
+                    figures[signal] = figure
+        except TwoSeries:
+            return {}
+        return figures
+
+    def _window(self, name: Name) -> Window | None:
+        """The newest window with this object; None while Prometheus is unavailable."""
+        if self._unavailable.reason:
+            return None
+        windows = (w for w in self._windows.values() if w.covers(name))
+        return max(windows, key=lambda window: window.at, default=None)
+
+    def _deciding(
+        self, edges: Mapping[str, float | None], at: float
+    ) -> dict[str, tuple[float, float]] | NoSample:
+        limits = self._limits(edges)
+        self._edges.use(limits.values(), at)
+        return self._edges.deciding(limits)
+
+    def _limits(self, edges: Mapping[str, float | None]) -> dict[str, float]:
+        latency = self._found.latency
+        if latency is None:
+            return {}
+        return {name: latency.edge(s) for name, s in edges.items() if s is not None}
+
+    def _arm(self, window: Window, request: SampleRequest, short: str) -> str:
+        own = request.stable_port if short == request.stable else None
+        service, port = f"{request.name}-{short}", own or request.port
+        return window.known(self._preset.arm_names(request.namespace, service, port))
+
+    def _set_unavailable(self, answer: Answer) -> None:
+        self._unavailable = NoSample(
+            answer.reason or "MetricsLost", answer.message or "Prometheus has no clock"
+        )

@@ -1,0 +1,119 @@
+"""The self-check: which of a preset's series this Prometheus has, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from merit.prometheus.answer import Answer, Source
+from merit.prometheus.preset import Latency, PodLabels, Preset, Requests, joined, quoted
+from merit.prometheus.window import number_of
+from merit.stats.counts import NoSample
+
+CHECK_INTERVAL = 3600.0  # seconds: names of metrics change with versions
+RECHECK_INTERVAL = 60.0  # the same while a revision without any series is asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The series that were found.
+
+    `requests`, `latency`, `pod`: the variant in use, None if none is there. `edges`: the
+    histogram's, with their spelling. `series`: how many there are, by metric. `problem`: why
+    nothing can be read.
+    """
+
+    requests: Requests | None = None
+    latency: Latency | None = None
+    pod: PodLabels | None = None
+    edges: Mapping[float, str] = field(default_factory=dict)
+    series: Mapping[str, int] = field(default_factory=dict)
+    problem: NoSample | None = None
+
+
+async def inspect(
+    source: Source, preset: Preset, selector: str, at: float | None = None
+) -> Inspection:
+    """Find which variants there are among the targets of `selector` (matchers). Never raises."""
+    names = "|".join(sorted(_metrics(preset)))
+    of_preset = joined((f'__name__=~"{quoted(names)}"', selector))
+    pod: PodLabels | None = None
+    counted: Mapping[str, int] = {}
+    for pod in preset.pod or (None,):
+        revisions = arm_selector(preset, pod)
+        answer = await source.instant(f"count by (__name__) ({{{of_preset},{revisions}}})", at)
+        if answer.reason:
+            return Inspection(problem=_lost(answer))
+        counted = _counted(answer)
+        if counted:
+            break
+    if not counted:
+        return Inspection(problem=await _why_nothing(source, preset, of_preset, at))
+    requests = next((v for v in preset.requests if v.series in counted), None)
+    latency = next((v for v in preset.latency if v.series in counted), None)
+    found = Inspection(requests, latency, pod, series=counted)
+    if requests is None:
+        there = f"there are {', '.join(counted)}, and no {preset.requests[0].series}"
+        return Inspection(series=counted, problem=NoSample("NoSeries", there))
+    if latency is None or latency.bucket is None:
+        return found
+    where = joined((selector, arm_selector(preset, pod), *latency.matchers()))
+    answer = await source.instant(f"count by (le) ({latency.bucket}{{{where}}})", at)
+    if answer.reason:
+        return Inspection(problem=_lost(answer))
+    spelled = {number_of(s.labels["le"]): s.labels["le"] for s in answer.series if "le" in s.labels}
+    return Inspection(requests, latency, pod, edges=spelled, series=counted)
+
+
+def arm_selector(preset: Preset, pod: PodLabels | None, pattern: str = "") -> str:
+    """The matcher that selects revisions: all of them, or those of `pattern`."""
+    if preset.arm is not None:
+        return f'{preset.arm.label}=~"{quoted(pattern or preset.arm.pattern(None))}"'
+    labels = pod or preset.pod[0]
+    return f'{labels.pod}=~"{quoted(pattern or labels.pattern(None))}"'
+
+
+async def _why_nothing(
+    source: Source, preset: Preset, of_preset: str, at: float | None
+) -> NoSample:
+    answer = await source.instant(f"count by (__name__) ({{{of_preset}}})", at)
+    if answer.reason:
+        return _lost(answer)
+    there = _counted(answer)
+    if not there:
+        tried = ", ".join(sorted({v.series for v in preset.requests}))
+        return NoSample("NoSeries", f"no series of {preset.name} ({tried}) on the chosen targets")
+    label = preset.arm.label if preset.arm else preset.pod[0].pod
+    example = f"label {label} names no revision"
+    return NoSample("LabelsHidden", f"there are series of {', '.join(there)}, but {example}")
+
+
+def _metrics(preset: Preset) -> set[str]:
+    names = {v.series for v in preset.requests} | {v.series for v in preset.latency}
+    return names | {v.failed for v in preset.requests if v.failed}
+
+
+def _counted(answer: Answer) -> dict[str, int]:
+    found = {
+        s.labels.get("__name__") or s.name: int(s.samples[-1][1])
+        for s in answer.series
+        if s.samples
+    }
+    return {name: found[name] for name in sorted(found)}
+
+
+def _lost(answer: Answer) -> NoSample:
+    return NoSample(answer.reason, answer.message)
+
+
+def missing(preset: Preset, found: Inspection, wanted: Sequence[str]) -> NoSample | None:
+    """Which of these signals (`errors`, `latency/p99`) cannot be measured, and what to do."""
+    latency = any(name.startswith("latency") for name in wanted)
+    if "errors" in wanted and found.requests and not found.requests.counts_errors:
+        return NoSample("NoSeries", f"{preset.name} counts no errors: read them at a gateway")
+    if latency and found.latency is not None and found.latency.bucket is None:
+        message = f"{found.latency.mean} is only a mean, and a mean says nothing of percentiles"
+        return NoSample("MeanOnly", message)
+    if latency and not preset.latency:
+        return NoSample("NoSeries", f"{preset.name} has no latency: read it at a gateway")
+    return None

@@ -1,0 +1,101 @@
+"""Drift from a real histogram of real scores: what shifts is what is sent to the server."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from merit.policy.state.measurements import Distribution, Pair
+from merit.prometheus import distributions
+from merit.prometheus.distributions import DistributionMetric, Distributions
+from merit.stats.counts import NoSample
+from merit.stats.drift import judge
+from tests.prometheus.real import TRIES
+from tests.prometheus.scoring_model import (
+    NEW,
+    OLD,
+    SCORE,
+    ScoringModel,
+    reference,
+)
+
+CHANNEL = DistributionMetric("model_channel_total", "channel")
+WINDOW = 8.0
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    world = ScoringModel(tmp_path_factory.mktemp("drift"))
+    yield world
+    world.prometheus.close()
+    world.exporter.close()
+
+
+async def read(reader: Distributions, metric: DistributionMetric, least: float) -> Distribution:
+    """The window once it holds so many samples."""
+    for _ in range(TRIES):
+        await reader.round(0.0)
+        found = reader.windows("risk", "fraud", "bbbbbbbb", metric, 0.0)
+        if isinstance(found, Distribution) and found.windows[min(found.windows)].n >= least:
+            return found
+        await asyncio.sleep(0.1)
+    raise AssertionError(found)
+
+
+async def test_shifted_inputs_are_drift_and_the_same_inputs_are_none(world):
+    reader, baseline = world.reader(WINDOW), reference()
+    assert isinstance(reader.windows("risk", "fraud", "bbbbbbbb", SCORE, 0.0), NoSample)
+    world.send(OLD, 1, "first")
+    await world.scraped("model_requests_total", "fraud-b", 1)
+    world.send(OLD, 3000, "monday")
+    same = await read(reader, SCORE, 2500)
+    found = judge(same.windows[WINDOW], baseline, "Medium")
+    # increase() extrapolates a burst at the window's edge: counts are about right, shares exact.
+    assert found.kind == "Good" and found.distances.n == pytest.approx(3000, rel=0.5), found
+    # Payments become four times as large: what the model says follows from what it is sent.
+    await world.prometheus.seen(f"-sum(increase(model_prediction_score_count[{WINDOW:.0f}s]))", -1)
+    world.send(OLD, 3000, "tuesday", shift=4.0)
+    other = await read(reader, SCORE, 2500)
+    found = judge(other.windows[WINDOW], baseline, "Medium")
+    assert found.kind == "Bad", found
+    assert found.distances.ks > 0.2 and found.distances.js > 0.11
+
+
+async def test_classes_work_like_bins_and_a_longer_window_is_read_where_samples_are_few(world):
+    reader = world.reader(WINDOW, 3600.0)
+    reader.windows("risk", "fraud", "bbbbbbbb", CHANNEL, 0.0)
+    world.send(OLD, 10, "few")
+    await reader.round(0.0)
+    found = reader.windows("risk", "fraud", "bbbbbbbb", CHANNEL, 0.0)
+    assert isinstance(found, Distribution) and 3600.0 in found.windows
+    long = found.windows[3600.0]
+    assert not long.ordered and {"web", "app", "store", "phone"} <= set(long.edges)
+    assert long.n > found.windows.get(WINDOW, long).n or len(found.windows) == 1
+
+
+async def test_a_candidate_that_predicts_otherwise_is_found_in_the_same_minutes(world, monkeypatch):
+    monkeypatch.setattr(distributions, "MINUTE", 4.0)
+    reader = world.reader(WINDOW)
+    arms = {"candidate": "aaaaaaaa", "stable": "bbbbbbbb", "metric": SCORE, "now": 0.0}
+    reader.pair("risk", "fraud", **arms)
+    for turn in range(TRIES):
+        # The same payments for both, a part for the candidate.
+        world.send(OLD, 90, f"turn-{turn}")
+        world.send(NEW, 30, f"turn-{turn}")
+        await reader.minute(0.0)
+        pair = reader.pair("risk", "fraud", **arms)
+        if isinstance(pair, Pair) and pair.log_e > 4.6:
+            break
+        await asyncio.sleep(0.25)
+    assert isinstance(pair, Pair) and pair.log_e > 4.6, pair
+    assert pair.stable.n > pair.candidate.n > 0
+
+
+async def test_a_server_without_that_histogram_is_no_series(world):
+    reader = world.reader(WINDOW)
+    metric = DistributionMetric("nowhere")
+    reader.windows("risk", "fraud", "bbbbbbbb", metric, 0.0)
+    await reader.round(0.0)
+    found = reader.windows("risk", "fraud", "bbbbbbbb", metric, 0.0)
+    assert isinstance(found, NoSample) and found.reason == "NoSeries" and "nowhere" in found.message

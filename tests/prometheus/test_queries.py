@@ -1,0 +1,75 @@
+"""Users' queries: one for a text, a number of the answer and nothing else, within a budget."""
+
+from __future__ import annotations
+
+import pytest
+
+from merit.prometheus import queries
+from merit.prometheus.answer import Answer, Series
+from merit.prometheus.queries import Queries
+from merit.stats.counts import NoSample
+
+
+class OneAnswer:
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answer = Answer((Series({"secret": "label"}, ((100.0, 41.5),)),))
+
+    async def instant(self, query: str, at: float | None = None) -> Answer:
+        self.asked.append(query)
+        return self.answer
+
+
+async def test_a_text_is_sent_once_for_all_objects_and_its_values_are_kept_in_order():
+    source = OneAnswer()
+    reader = Queries(source)
+    for _ in range(500):
+        assert isinstance(reader.readings("sum(x)", 0.0), NoSample)
+    for at in (100.0, 130.0, 130.0, 160.0):
+        source.answer = Answer((Series({}, ((at, at / 10),)),))
+        await reader.round(at)
+    assert source.asked == ["sum(x)"] * 4
+    assert reader.readings("sum(x)", 160.0) == ((100.0, 10.0), (130.0, 13.0), (160.0, 16.0))
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer(reason="MetricsLost", message="parse error: <secret>"), "QueryFailed"),
+        (Answer(), "NoSeries"),
+        (Answer((Series({"a": "secret"}, ((1.0, 1.0),)), Series({}, ((1.0, 2.0),)))), "ManySeries"),
+        (Answer((Series({"a": "secret"}, ()),)), "NotANumber"),
+    ],
+    ids=["an error", "nothing", "two series", "not a number"],
+)
+async def test_no_text_of_an_answer_is_passed_on(answer, reason):
+    source = OneAnswer()
+    source.answer = answer
+    reader = Queries(source)
+    reader.readings("x", 0.0)
+    await reader.round(0.0)
+    problem = reader.readings("x", 0.0)
+    assert isinstance(problem, NoSample) and problem.reason == reason
+    assert "secret" not in problem.message
+
+
+async def test_more_queries_than_the_budget_take_turns(monkeypatch):
+    monkeypatch.setattr(queries, "MAX_PER_ROUND", 3)
+    source = OneAnswer()
+    reader = Queries(source)
+    for i in range(7):
+        reader.readings(f"x{i}", 0.0)
+    for now in (1.0, 2.0, 3.0):
+        await reader.round(now)
+        assert len(source.asked) == 3 * now
+    assert {*source.asked} == {f"x{i}" for i in range(7)}
+
+
+async def test_a_query_that_is_no_longer_read_is_no_longer_sent():
+    source = OneAnswer()
+    reader = Queries(source)
+    reader.readings("x", 0.0)
+    await reader.round(queries.FORGET - 1)
+    assert len(source.asked) == 1
+    await reader.round(queries.FORGET)
+    assert len(source.asked) == 1

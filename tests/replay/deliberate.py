@@ -1,0 +1,83 @@
+"""Differences from the recording that are intended, each with its reason.
+
+A predicate gets the difference (path, recorded value, found value) and the status that is found.
+It must be as narrow as possible: what it accepts is no longer compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.replay.outcome import ABSENT, Json
+
+Predicate = Callable[[str, Any, Any, Json], bool]
+SIGNALS = {  # reason of a verdict: how the names of its signals begin
+    "CrashLoop": ("pods",),
+    "PodsDown": ("pods",),
+    "PodsGone": ("pods",),
+    "ErrorsBreached": ("errors",),
+    "ErrorsWorse": ("errors",),
+    "ZeroTolerance": ("signals/",),
+    "PredictionsShifted": ("drift/",),
+    "FleetIncident": ("errors", "signals/"),  # holds a verdict on one of them
+}
+
+
+def comparison_is_named(path: str, old: Any, new: Any, status: Json) -> bool:
+    if (path, old, new) != ("status.conditions[Ready].reason", "Live", "Comparing"):
+        return False
+    return "comparison" in status and "candidate" not in status
+
+
+def rollback_takes_trust(path: str, old: Any, new: Any, status: Json) -> bool:
+    rolling_back = status.get("phase", "").startswith("RollingBack")
+    if not rolling_back or status["trust"] != "Lost" or _condition(status, "Trusted") != "False":
+        return False
+    match path.removeprefix("status.conditions[Trusted]."):
+        case "status":
+            return old in ("True", "Unknown") and new == "False"
+        case "reason":
+            return any(new == entry["reason"] for entry in status["rejected"])
+        case "lastTransitionTime":
+            return bool(old < new)
+    return False
+
+
+def trust_is_of_what_serves(path: str, old: Any, new: Any, status: Json) -> bool:
+    if (path, old) != ("status.trust", "Lost") or _condition(status, "RolledBack") != "True":
+        return False
+    return (_condition(status, "Trusted"), new) in (("True", "Earned"), ("Unknown", "Unknown"))
+
+
+def newer_content_ends_comparison(path: str, old: Any, new: Any, status: Json) -> bool:
+    if (path, old, new) != ("status.phase", "Comparing", "Accepting"):
+        return False
+    return _condition(status, "Ready", "reason") == "Accepting"
+
+
+def conflict_has_next_step(path: str, old: Any, new: Any, status: Json) -> bool:
+    if (path, old) != ("status.next", ABSENT) or list(new) != ["what"]:
+        return False
+    return _condition(status, "Ready", "reason") == "OwnershipConflict"
+
+
+def verdict_names_signal(path: str, old: Any, new: Any, status: Json) -> bool:
+    for entry in status.get("flow", ()):
+        if (path, old) == (f"status.flow[{entry['stage']}].signal", ABSENT):
+            return str(new).startswith(SIGNALS.get(entry["reason"], ()))
+    return False
+
+
+def _condition(status: Json, type_: str, field: str = "status") -> Any:
+    return next((c[field] for c in status["conditions"] if c["type"] == type_), None)
+
+
+DELIBERATE: dict[Predicate, str] = {
+    comparison_is_named: "Ready's reason names a comparison, as phase and TRUST do.",
+    rollback_takes_trust: "While rejected content has traffic Trusted is False, as TRUST is Lost.",
+    trust_is_of_what_serves: "After a rollback TRUST is about what serves, as Trusted is.",
+    newer_content_ends_comparison: "Phase names the newer content, as Ready's reason does.",
+    conflict_has_next_step: "What waits because of a conflict has a next step, too.",
+    verdict_names_signal: "A verdict names its signal: the failure mode of that signal decides.",
+}

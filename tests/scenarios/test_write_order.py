@@ -1,0 +1,97 @@
+"""The order of writes: a rollback before its record, a read before a weight, the new leader."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+
+from merit.kube.cache import Cache
+from merit.kube.errors import Conflict
+from merit.policy.state.times import stamp
+from merit.reconciler.loop import Reconciler
+from tests.scenarios.scripts import rollouts
+from tests.scenarios.scripts.steps import apply, exposed, live, pods_down
+from tests.world.manifests import config
+from tests.world.pods import CRASH_LOOP, NOT_READY
+from tests.world.server import Faults
+from tests.world.traffic import MeasuredFleet
+from tests.world.world import ReasonRecorder, World
+
+
+async def test_traffic_is_rolled_back_though_the_verdict_cannot_be_recorded() -> None:
+    world = await World((*rollouts.FIRST, apply("better", exposed("better")))).play()
+    world.server.faults = Faults(deny=frozenset({"ModelDeployment"}))
+    world.set_pods("better", 8, CRASH_LOOP)
+    await world.run(lambda w: w.weights == {"good": 100}, 2.0, "users first")
+    assert not world.status.get("rejected")
+    world.server.faults = Faults()
+    await world.run(pods_down, 120.0, "and the record follows")
+    assert not world.invariants.violations
+
+
+async def test_an_operator_whose_lease_may_expire_during_a_write_writes_nothing() -> None:
+    world = await World((*rollouts.FIRST, apply("better", exposed("better")))).play()
+    world.leads = False
+    writes = world.server.writes
+    world.set_pods("better", 8, CRASH_LOOP)
+    await world.advance(60.0)
+    assert world.server.writes == writes and "better" in world.weights
+    world.leads = True
+    await world.run(lambda w: w.weights == {"good": 100}, 5.0, "it leads again")
+
+
+async def test_a_weight_is_raised_on_the_present_endpoints_not_on_those_in_the_cache() -> None:
+    world = await World(rollouts.FIRST, lag=20.0).play()
+    apply("better", exposed("better")).do(world)
+    await world.run(_intends, 300.0, "a first share is intended")
+    assert world.weights == {"good": 100}
+    world.set_pods("better", 8, NOT_READY)  # which the operator's cache shows twenty seconds later
+    await world.advance(15.0)
+    assert world.weights == {"good": 100} and not world.invariants.violations
+    world.heal_pods()
+    await world.run(live("better"), 1800.0, "with pods it goes on")
+
+
+async def test_a_leader_with_an_old_cache_raises_nothing_that_the_new_one_rolled_back() -> None:
+    world = await World(rollouts.FIRST).play()
+    apply("better", exposed("better")).do(world)
+    await world.run(_intends, 300.0, "a first share is intended")
+    view = Cache()
+    for (kind, _, _), obj in world.store.objects.items():
+        view.put(kind, obj)
+    old = Reconciler(
+        world.server,  # type: ignore[arg-type]
+        view,
+        MeasuredFleet(world.traffic, world.now),  # type: ignore[arg-type]
+        config(),
+        ReasonRecorder(world.server, []),
+        world.clock,
+    )
+    old._memories = copy.deepcopy(world.reconciler._memories)  # it was only stopped for a while
+    await world.run(exposed("better"), 60.0, "the newer leader sets it")
+    world.set_pods("better", 8, CRASH_LOOP)
+    await world.run(lambda w: w.weights == {"good": 100}, 5.0, "and takes it back")
+    world.heal_pods()
+    await world.run(lambda w: len(list(w.store.all("Pod"))) == 4, 1.0, "its pods are well")
+    before = world.store.objects["HTTPRoute", *world.key]
+    with contextlib.suppress(Conflict):
+        for _ in range(5):
+            world.now += 5.0
+            await old.reconcile(world.key)
+    assert world.store.objects["HTTPRoute", *world.key] == before
+    assert world.weights == {"good": 100} and not world.invariants.violations
+
+
+async def test_nothing_is_created_again_for_an_object_that_is_being_deleted() -> None:
+    world = await World(rollouts.FIRST).play()
+    going = {"metadata": {"deletionTimestamp": stamp(world.now)}}  # somebody's finalizer holds it
+    world.store.patch(("ModelDeployment", *world.key), going, "garbage-collector")
+    for ref in [r for r in world.store.objects if r[0] in ("Deployment", "HTTPRoute")]:
+        world.store.delete(ref, "garbage-collector")
+    writes = world.server.writes
+    await world.advance(120.0)
+    assert world.server.writes == writes
+
+
+def _intends(world: World) -> bool:
+    return bool((world.status.get("candidate") or {}).get("weight"))
