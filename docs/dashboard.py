@@ -1,4 +1,4 @@
-"""The Grafana dashboard of the chart, as data: which query stands in which panel."""
+"""The Grafana dashboard of the chart, as data: the queries of each panel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WIDTH = 24  # columns of Grafana's grid
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """`queries`: legend -> PromQL. `width`: columns of 24. `about`: what the picture says."""
+    """`queries`: legend -> PromQL. `width`: columns of 24. `about`: what the panel shows."""
 
     title: str
     queries: dict[str, str]
@@ -28,15 +28,15 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel(
             "Models by phase",
             {"{{phase}}": "sum by (phase) (merit_objects)"},
-            "Where every ModelDeployment stands.",
+            "The phase of every ModelDeployment.",
             kind="stat",
             width=16,
             height=5,
         ),
         Panel(
-            "Alerts that fire",
+            "Firing alerts",
             {"{{severity}}": "sum by (severity) (merit_alerts_firing) or vector(0)"},
-            "What the owners are being told.",
+            "Alerts about models that fire now.",
             kind="stat",
             width=8,
             height=5,
@@ -44,7 +44,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel(
             "Decisions",
             {"{{reason}}": "sum by (reason) (increase(merit_decisions_total[$__rate_interval]))"},
-            "What was decided, by reason. Each is an Event of an object, too.",
+            "Decisions by reason. Each one is also an Event of its object.",
         ),
         Panel(
             "Verdicts",
@@ -52,26 +52,26 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                 "{{stage}}: {{verdict}}": "sum by (stage, verdict) "
                 "(increase(merit_verdicts_total[$__rate_interval]))"
             },
-            "What each stage of the flow turned to.",
+            "New verdicts of each stage of the flow.",
         ),
     ),
     "One model": (
         Panel(
             "Weight of the candidate",
             {"{{object_namespace}}/{{object}}": f"merit_candidate_weight{{{ONE}}}"},
-            "Percent of traffic that it has earned.",
+            "Percent of traffic that the candidate has.",
             unit="percent",
         ),
         Panel(
-            "Evidence against its mark",
+            "Evidence and its threshold",
             {
-                "evidence {{object}}": f"merit_evidence_nats{{{ONE}}}",
-                "mark {{object}}": f"merit_evidence_mark_nats{{{ONE}}}",
+                "evidence {{object}}": f"merit_log_e_value{{{ONE}}}",
+                "threshold {{object}}": f"merit_log_e_threshold{{{ONE}}}",
             },
-            "Evidence (nats) that the candidate is worse. At the mark it is rejected.",
+            "Log e-value that the candidate is worse. At the threshold it is rejected.",
         ),
         Panel(
-            "Signals: share of the bar that is used up",
+            "Signals: used share of the bar",
             {"{{object}} {{signal}}": f"merit_signal_bar_used{{{ONE}}}"},
             "1 is the bar; above it the signal is breached.",
             unit="percentunit",
@@ -79,39 +79,39 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel(
             "Cost per hour",
             {"{{object_namespace}}/{{object}}": f"merit_cost_per_hour{{{ONE}}}"},
-            "All replicas of all its revisions, by the price book, in its currency.",
+            "All replicas of all revisions, by the price book, in its currency.",
         ),
     ),
     "The operator": (
         Panel(
-            "Replicas that lead",
+            "Leading replicas",
             {"leaders": "sum(merit_leader)"},
-            "1, or nothing is decided.",
+            "Must be 1; with 0 nothing is decided.",
             kind="stat",
             width=4,
         ),
         Panel(
             "Evidence lag",
             {"oldest": "max(merit_evidence_lag_seconds)"},
-            "Age of the data that an exposed candidate is judged by.",
+            "Age of the data that a candidate with traffic is judged by.",
             unit="s",
             width=10,
         ),
         Panel(
-            "Work that waits",
+            "Waiting work",
             {"{{lane}}": "max by (lane) (merit_queue_oldest_seconds)"},
-            "How long the oldest key is overdue.",
+            "How long the oldest key of the work queue is overdue.",
             unit="s",
             width=10,
         ),
         Panel(
-            "Reconciles",
+            "Reconcile passes",
             {"{{outcome}}": "sum by (outcome) (rate(merit_reconciles_total[$__rate_interval]))"},
             "Per second, by outcome.",
             unit="ops",
         ),
         Panel(
-            "Calls of the API server",
+            "Calls to the API server",
             {
                 "{{verb}} {{code}}": "sum by (verb, code) "
                 "(rate(merit_api_requests_total[$__rate_interval]))"
@@ -120,7 +120,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             unit="reqps",
         ),
         Panel(
-            "Queries of Prometheus",
+            "Queries to Prometheus",
             {
                 "{{source}} {{outcome}}": "sum by (source, outcome) "
                 "(rate(merit_prometheus_queries_total[$__rate_interval]))"
@@ -129,9 +129,9 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             unit="reqps",
         ),
         Panel(
-            "Age of the view",
+            "Age of the cache",
             {"{{kind}}": "max by (kind) (merit_watch_age_seconds)"},
-            "Since when each watch was not proved; the sweep proves it every ten minutes.",
+            "Time since the cache of a kind was confirmed; a relist does that every ten minutes.",
             unit="s",
         ),
         Panel(
@@ -140,13 +140,13 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                 "sent": "sum(rate(merit_alerts_sent_total[$__rate_interval]))",
                 "failed requests": "sum(rate(merit_alerts_failed_total[$__rate_interval]))",
             },
-            "Per second, refreshed ones included.",
+            "Per second, including repeated ones.",
             unit="ops",
         ),
         Panel(
             "Event loop",
             {"lag": "max(merit_loop_lag_seconds)"},
-            "How late it is; ten seconds end the process.",
+            "How late it is. A delay of ten seconds ends the process.",
             unit="s",
         ),
     ),

@@ -1,4 +1,4 @@
-"""Writes what is derived: the CRD, its copy in the chart, and the pages that must not drift.
+"""Writes the generated files: the CRD, its copy in the chart, and tables in the documentation.
 
 `make crd` writes; a test compares `pages()` with what is checked in.
 """
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from docs.dashboard import dashboard
-from merit.alerts.client import Alertmanager
-from merit.alerts.outbox import Outbox
+from merit.alertmanager.client import Alertmanager
+from merit.alertmanager.outbox import Outbox
 from merit.api.crd import crd, crd_yaml
 from merit.api.reasons import REASONS
-from merit.figures import Calls, Parts, Queue, families
-from merit.policy.responses import EFFECTS, Effects
-from merit.policy.telling.alarm import KINDS
+from merit.policy.report.alert_kinds import KINDS
+from merit.policy.state.responses import EFFECTS, Effects
+from merit.process.exporter import Calls, OperatorMetrics, QueueStats
 
 ROOT = Path(__file__).resolve().parents[1]
 CRD = "merit.dev_modeldeployments.yaml"
@@ -24,17 +24,17 @@ BEGIN, END = "<!-- generated: {} -->", "<!-- end of {} -->"
 
 
 def pages() -> dict[Path, str]:
-    """Every derived file, by its path, as it should be."""
+    """Every generated file, by its path, with the text that it should have."""
     operations = ROOT / "docs" / "operations.md"
     alerts = ROOT / "docs" / "alerts.md"
-    told = within(operations.read_text(), "reasons", reasons())
+    with_reasons = within(operations.read_text(), "reasons", reasons())
     return {
         ROOT / "crds" / CRD: crd_yaml(),
         ROOT / "charts" / "merit" / "files" / CRD: crd_yaml(),
         ROOT / "charts" / "merit" / "files" / "dashboard.json": dashboard(),
         ROOT / "docs" / "reference.md": reference(crd()),
-        alerts: within(alerts.read_text(), "alarms", alarms()),
-        operations: within(within(told, "responses", responses()), "metrics", metrics()),
+        alerts: within(alerts.read_text(), "alerts", alert_kinds()),
+        operations: within(within(with_reasons, "responses", responses()), "metrics", metrics()),
     }
 
 
@@ -51,16 +51,16 @@ def reasons() -> str:
     return "| reason | it means | what to do |\n|---|---|---|\n" + "".join(rows)
 
 
-def alarms() -> str:
-    """A table of every alert, the gravest first."""
+def alert_kinds() -> str:
+    """A table of every alert, the most severe first."""
     rows = (f"| `{k.name}` | {k.severity} | {k.means} | {k.remedy} |\n" for k in KINDS)
     return "| alert | severity | it means | what to do |\n|---|---|---|---|\n" + "".join(rows)
 
 
 def metrics() -> str:
     """A table of every metric that the operator exports of itself."""
-    queue = Queue({}, {}, {}, 0.0)
-    parts = Parts(
+    queue = QueueStats({}, {}, {}, 0.0)
+    exported = OperatorMetrics(
         calls=Calls(),
         queue=lambda: queue,
         leading=lambda: False,
@@ -69,7 +69,11 @@ def metrics() -> str:
         now=lambda: 0.0,
         outbox=Outbox(Alertmanager("http://127.0.0.1:9")),
     )
-    rows = (f"| `{each.name}` | {each.kind} | {each.text} |\n" for each in families(parts))
+    rows = (
+        f"| `{each.name}{'_total' if each.type == 'counter' else ''}` | {each.type} | "
+        f"{each.documentation} |\n"
+        for each in exported.collect()
+    )
     return "| metric | type | |\n|---|---|---|\n" + "".join(rows)
 
 
@@ -85,15 +89,15 @@ def responses() -> str:
 
 
 LOST = "is rejected and loses its traffic at once"
-COMPARED = "is compared with its predecessor, and rolled back if it is to blame"
+COMPARED = "is compared with its predecessor, and rolled back if it is worse"
 
 
-def _words(effects: Effects, takes_back: str) -> str:
-    told = [takes_back] if effects.takes_back else []
-    told += ["stays as it is until that is over or a person decides"] if effects.holds else []
-    told += ["the owner is alerted"] if effects.alerts else []
-    told += ["a retraining is started"] if effects.retrains else []
-    return "; ".join(told)
+def _words(effects: Effects, rolls_back: str) -> str:
+    words = [rolls_back] if effects.rolls_back else []
+    words += ["stays as it is until the breach ends or a person decides"] if effects.holds else []
+    words += ["the owner is alerted"] if effects.alerts else []
+    words += ["a retraining is started"] if effects.retrains else []
+    return "; ".join(words)
 
 
 def reference(definition: Mapping[str, Any]) -> str:

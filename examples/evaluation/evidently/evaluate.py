@@ -1,4 +1,4 @@
-"""Compares today's data and answers with the reference, and leaves Evidently's own result.
+"""Compares today's data and predictions with the reference, and writes Evidently's own result.
 
 Needs: evidently >= 0.7, scikit-learn. Read with `report: {format: Evidently}`.
 """
@@ -18,17 +18,17 @@ columns = ["mean radius", "mean texture", "mean area"]
 
 
 def dataset(part):
-    """Features, truth and answer of some rows."""
+    """Features, labels and predictions of some rows."""
     rows = features.data.iloc[part]
     table = pandas.DataFrame(
         {
             **{column: rows[column] for column in columns},
             "label": features.target.iloc[part],
-            "said": model.predict(rows.to_numpy()),
+            "predicted": model.predict(rows.to_numpy()),
         }
     )
     definition = DataDefinition(
-        classification=[BinaryClassification(target="label", prediction_labels="said")],
+        classification=[BinaryClassification(target="label", prediction_labels="predicted")],
         numerical_columns=columns,
     )
     return Dataset.from_pandas(table, data_definition=definition)

@@ -1,4 +1,4 @@
-"""Evaluates a classifier with MLflow and leaves MLflow's own result: nothing is said to Merit.
+"""Evaluates a classifier with MLflow and writes MLflow's own result: no code for Merit is needed.
 
 Needs: mlflow, scikit-learn. Read with `report: {format: MLflow}`.
 """
@@ -10,7 +10,7 @@ import mlflow
 import pandas
 from sklearn.datasets import load_breast_cancer
 
-mlflow.set_tracking_uri("sqlite:////tmp/mlflow.db")  # or your server: the Job has its credentials
+mlflow.set_tracking_uri("sqlite:////tmp/mlflow.db")  # or your server: the Job has the credentials
 
 rows, truth = load_breast_cancer(return_X_y=True)
 model = joblib.load(os.environ["MERIT_MODEL_URI"].removeprefix("file://"))

@@ -1,4 +1,4 @@
-"""Evaluates a scikit-learn classifier with nothing but scikit-learn and merit_report.
+"""Evaluates a scikit-learn classifier with scikit-learn and merit_report only.
 
 Needs: scikit-learn, and report/merit_report.py of the Merit repository beside this file.
 """
@@ -19,12 +19,12 @@ digest = hashlib.sha256(rows.tobytes() + truth.tobytes()).hexdigest()
 
 
 def score(uri):
-    """The model's answer for every row. A model is where its URI says: here, a file."""
+    """The model's score of every row. Here the URI of a model is that of a file."""
     return joblib.load(uri.removeprefix("file://")).predict_proba(rows)[:, 1]
 
 
 def metrics(scores, truth):
-    """Shares as k of n: Merit then knows how sure they are."""
+    """Shares as k of n, so that Merit knows their confidence bounds."""
     flagged = scores >= 0.5
     return {
         "recall": share((flagged & (truth == 1)).sum(), (truth == 1).sum()),
