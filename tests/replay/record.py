@@ -8,7 +8,6 @@ then on. Afterwards the tables of `renamed` and `deliberate` can be emptied.
 from __future__ import annotations
 
 import copy
-import hashlib
 import importlib
 import json
 import sys
@@ -25,23 +24,21 @@ from tests.replay.recording import Json, Pass
 ROOT = Path(__file__).parent.parent.parent
 TESTS = ("tests/scenarios", "tests/policy")
 EXCLUDED = "crashes or random_histories or killed or disturbed or monitor_tells"  # slow, not new
-FIRST, EVERY = 3, 20  # kept of passes that only add evidence: the first, then one of so many
-EVIDENCE = ("watch", "analysis")  # fields of status, also of its comparison
+EVERY = 50  # of the passes that show nothing new, one of so many is kept
 
 
 class Recorder:
     """A plugin of pytest that wraps `parse_spec` and `decide`, so nothing may import them before.
 
-    Of each object in each test the passes are kept if one of them shows something new.
+    A pass is kept if it shows something new, see `shown`, and sometimes if it does not.
     """
 
     def __init__(self) -> None:
         self._sources: dict[int, tuple[Any, Json]] = {}  # by id of the spec: it, and its source
-        self._rule = ""
-        self._passes: dict[str, list[Pass]] = defaultdict(list)  # of this test, by object
-        self._kept: dict[str, list[tuple[str, str, list[Pass]]]] = defaultdict(list)
+        self._test = self._rule = ""
+        self._passes: dict[tuple[str, str], list[Pass]] = defaultdict(list)  # by test and object
         self._shown: set[tuple[str, ...]] = set()
-        self._digests: set[str] = set()
+        self._calls = 0
         self._not_recordable: Counter[str] = Counter()
         validation = importlib.import_module("merit.api.validation")
         vars(validation)["parse_spec"] = self._parsing(validation.parse_spec)
@@ -51,29 +48,26 @@ class Recorder:
         self._policy = vars(importlib.import_module("merit.policy.decide"))
         self._policy["decide"] = self._deciding(self._policy["decide"])
 
-    def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """Keeps or drops the passes of the test that has ended."""
-        module, _, test = nodeid.partition("::")
-        for name, passes in self._passes.items():
-            new = set[tuple[str, ...]]().union(*map(shown, passes)) - self._shown
-            unknown = [each for each in thinned(passes) if self._is_unknown(each)] if new else []
-            self._shown |= new
-            if unknown:
-                self._kept[Path(module).stem].append((test, name, unknown))
-        self._passes.clear()
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Remembers which test runs."""
+        self._test = nodeid
 
     def write(self) -> None:
         """Replaces the recording; prints what it has and has not."""
         for old in recording.FOLDER.glob("*.jsonl"):
             old.unlink()
-        for stem, lives in self._kept.items():
-            recording.write(stem.removeprefix("test_"), lives)
-        passes = [each for lives in self._kept.values() for _, _, many in lives for each in many]
+        files: dict[str, list[tuple[str, str, list[Pass]]]] = defaultdict(list)
+        for (nodeid, name), passes in self._passes.items():
+            module, _, test = nodeid.partition("::")
+            files[Path(module).stem.removeprefix("test_")].append((test, name, passes))
+        for stem, lives in files.items():
+            recording.write(stem, lives)
+        passes = [each for many in self._passes.values() for each in many]
         used = set[str]().union(*(digests(each.seen) for each in passes))
         recording.write_pool({key: self._pool.pool[key] for key in used})
         answered = Counter(each.by for each in passes)
         rules = {rule.__name__ for rule in self._policy["RULES"]}
-        print("passes:", len(passes), dict(answered))
+        print("passes:", len(passes), "of", self._calls, dict(answered))
         print("rules without one:", rules - answered.keys())
         print("not recordable:", dict(self._not_recordable))
 
@@ -102,58 +96,30 @@ class Recorder:
                 decision = decide(seen, now)
             finally:
                 self._policy["RULES"] = rules
-            try:
-                encoded = json.loads(json.dumps(self._pool.encode_observed(seen), allow_nan=False))
-                assert self._pool.decode_observed(encoded) == seen, encoded
-            except self._codec.NotRecordable as error:
-                self._not_recordable[str(error)] += 1
-            else:
-                answer = self._outcome.encode_decision(decision)
-                name = f"{seen.namespace}/{seen.name}"
-                self._passes[name].append(Pass(now, self._rule, encoded, answer))
+            self._keep(seen, now, decision)
             return decision
 
         return recorded
+
+    def _keep(self, seen: Any, now: float, decision: Any) -> None:
+        self._calls += 1
+        try:
+            encoded = json.loads(json.dumps(self._pool.encode_observed(seen), allow_nan=False))
+        except self._codec.NotRecordable as error:
+            self._not_recordable[str(error)] += 1
+            return
+        assert self._pool.decode_observed(encoded) == seen, encoded
+        each = Pass(now, self._rule, encoded, self._outcome.encode_decision(decision))
+        new = shown(each) - self._shown
+        self._shown |= new
+        if new or self._calls % EVERY == 0:
+            self._passes[self._test, f"{seen.namespace}/{seen.name}"].append(each)
 
     def _source_of(self, spec: Any) -> Json:
         known, source = self._sources.get(id(spec), (None, {}))
         if known is not spec:
             raise self._codec.NotRecordable("a spec that was not parsed")
         return source
-
-    def _is_unknown(self, each: Pass) -> bool:
-        text = json.dumps([each.now, each.by, each.seen, each.decision])
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        known = digest in self._digests
-        self._digests.add(digest)
-        return not known
-
-
-def thinned(passes: list[Pass]) -> list[Pass]:
-    """Without most of the passes that only add evidence; the last one before a change is kept."""
-    kept, quiet = [], 0
-    for i, each in enumerate(passes):
-        quiet = quiet + 1 if is_quiet(each) else 0
-        last = i + 1 == len(passes) or not is_quiet(passes[i + 1])
-        if quiet <= FIRST or quiet % EVERY == 0 or last:
-            kept.append(each)
-    return kept
-
-
-def is_quiet(each: Pass) -> bool:
-    """Nothing is decided, done or reported; in status only evidence changes."""
-    answer = each.decision
-    if answer["decisive_status"] or answer["actions"] or answer["notes"]:
-        return False
-    return _without_evidence(each.seen["status"]) == _without_evidence(answer["status"])
-
-
-def _without_evidence(status: Json) -> Json:
-    return {
-        key: _without_evidence(value) if key == "comparison" else value
-        for key, value in status.items()
-        if key not in EVIDENCE
-    }
 
 
 def shown(each: Pass) -> set[tuple[str, ...]]:

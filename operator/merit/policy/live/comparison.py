@@ -189,7 +189,7 @@ def _judge(seen: Observed, live: Live, before: Revision, now: float) -> Decision
         if shared and not worse.bad:
             return _inconclusive(seen, live, "SharedFailure", f"{shared}: the environment", now)
     if age(comparison.since, now) >= COMPARING:
-        why = f"{COMPARING / 60:.0f} minutes beside its predecessor showed no difference"
+        why = f"{COMPARING / 60:.0f} minutes beside its predecessor gave no verdict"
         return _inconclusive(seen, live, "NotConfirmed", why, now)
     return None
 
