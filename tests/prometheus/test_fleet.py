@@ -259,6 +259,58 @@ async def test_an_unreachable_prometheus_is_lost_metrics_until_it_answers(world)
     assert reader.available()[0]
 
 
+async def test_a_lost_poll_of_all_objects_is_not_made_good_by_one_of_the_exposed_ones(world):
+    reader = fleet(world)
+    await look(reader, None)
+    world.failing = Answer(reason="MetricsLost", message="above 32 MiB")
+    await reader.poll()
+    world.failing = None
+    await reader.poll(frozenset({("ns", "exposed")}))
+    assert reader.sample(arms(None)) == NoSample("MetricsLost", "above 32 MiB")
+    assert reader.display("ns", "fraud", STABLE, 80, ERRORS) == {}
+    await reader.poll(frozenset({("ns", "fraud")}))
+    assert isinstance(reader.sample(arms(None)), Sample)
+
+
+async def test_what_was_read_is_lost_once_it_is_not_renewed_for_some_intervals(world):
+    now = [0.0]
+    reader = Fleet(world, scrape=5.0, stale=60.0, clock=lambda: now[0])
+    await look(reader, None)
+    now[0] = 60.0
+    assert isinstance(reader.sample(arms(None)), Sample)
+    now[0] = 61.0
+    lost = reader.sample(arms(None))
+    assert isinstance(lost, NoSample) and lost.reason == "MetricsLost"
+    await reader.poll(frozenset({("ns", "exposed")}))
+    assert isinstance(reader.sample(arms(None)), NoSample)
+
+
+async def measured_by_other_buckets(world, edges):
+    """What is counted of a canary with these edges, of which every request takes 30 ms."""
+    reader, between = fleet(world), {"errors": None, "latency/p99": 0.1}
+    since = (await look(reader, None, between)).at
+    world.serve(STABLE, ok=90)
+    world.edges = edges
+    world.serve(CANARY, ok=10)
+    world.scrape()
+    return await look(reader, since, between)
+
+
+@pytest.mark.parametrize("edges", [(25.0, 50.0, 250.0, 500.0), (60.0, 250.0)])
+async def test_requests_beyond_an_edge_that_a_histogram_lacks_are_not_slow(world, edges):
+    sample = await measured_by_other_buckets(world, edges)
+    pair = sample.signals.get("latency/p99")
+    assert pair is None or pair.candidate == Counts(10, 0)
+    assert (pair is None) is ("latency/p99" in sample.lost)
+    assert sample.signals["errors"].candidate == Counts(10, 0)
+
+
+async def test_without_any_edge_beside_the_bound_a_signal_is_lost_and_the_others_are_not(world):
+    sample = await measured_by_other_buckets(world, ())
+    assert sample.lost["latency/p99"].reason == "NoBucketEdge"
+    assert set(sample.signals) == {"errors"}
+
+
 async def test_an_arm_is_idle_once_nothing_ended_there_for_three_scrapes(world):
     reader = fleet(world)
     world.serve(CANARY, ok=10)

@@ -16,7 +16,7 @@ from merit.kube.events import EventRecorder
 from merit.process.exporter import Calls
 from merit.prometheus.client import CountingSource, Prometheus
 from merit.prometheus.distributions import Distributions
-from merit.prometheus.fleet import Fleet
+from merit.prometheus.fleet import STALE, Fleet
 from merit.prometheus.pods import Pods
 from merit.prometheus.preset import find_preset
 from merit.prometheus.queries import Queries
@@ -24,6 +24,8 @@ from merit.prometheus.sources import SERVERS_SUFFIX, Sources, View
 from merit.reconciler.breaker import CircuitBreaker
 from merit.reconciler.loop import Reconciler
 from merit.reconciler.telemetry import Telemetry
+
+POLLS = 4  # intervals that may pass without an answer before what was read counts no more
 
 
 class Wake(Protocol):
@@ -110,7 +112,8 @@ def _views(name: str, source: Source, config: Config, calls: Calls) -> dict[str,
     client = Prometheus(source.prometheus.url, **source.prometheus.access())
     prometheus = CountingSource(client, name, calls.queries)
     preset = find_preset(source.preset, config.metrics.presets)
-    fleet = Fleet(prometheus, preset, matchers=source.matchers, scrape=config.constants().scrape)
+    scrape, stale = config.constants().scrape, max(STALE, POLLS * config.tick.live)
+    fleet = Fleet(prometheus, preset, matchers=source.matchers, scrape=scrape, stale=stale)
     queries = Queries(prometheus) if source.queries.namespaces else None
     if not source.server and not preset.per_pod:
         return {name: View(fleet, queries=queries)}
@@ -123,5 +126,5 @@ def _views(name: str, source: Source, config: Config, calls: Calls) -> dict[str,
     view = View(fleet, pods, distributions=distributions, queries=queries)
     if not source.server:
         return {name: view}
-    server_fleet = Fleet(prometheus, servers, matchers=matchers, scrape=config.constants().scrape)
+    server_fleet = Fleet(prometheus, servers, matchers=matchers, scrape=scrape, stale=stale)
     return {name: view, name + SERVERS_SUFFIX: View(server_fleet, pods, on_demand=True)}

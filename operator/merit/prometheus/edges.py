@@ -83,6 +83,31 @@ class Edges:
         return tuple(warnings)
 
 
+def shared_edges(
+    deciding: Mapping[str, tuple[float, float]],
+    limits: Mapping[str, float],
+    own: frozenset[float],
+    read: frozenset[float],
+) -> tuple[dict[str, tuple[float, float]], dict[str, NoSample]]:
+    """The deciding edges that every revision's histogram has, and the signals without any.
+
+    `own`: the edges that all of them have; `read`: those that were asked for. How many requests are
+    beyond an edge that a histogram lacks is unknown.
+    """
+    found, lost = dict(deciding), {}
+    for name, both in deciding.items():
+        if own.issuperset(both) or not read.issuperset(both):
+            continue
+        below, above = bracket(own, limits[name])
+        if below is None or above is None:
+            del found[name]
+            why = f"{name}: a revision's histogram lacks the bucket edges beside the bound"
+            lost[name] = NoSample("NoBucketEdge", why)
+        else:
+            found[name] = below, above
+    return found, lost
+
+
 def le_matcher(spelled: Iterable[str]) -> str:
     """A matcher of `le` for these edges and the last one, in either spelling of Prometheus."""
     finite = [re.escape(one.removesuffix(".0")) + r"(\.0)?" for one in spelled]

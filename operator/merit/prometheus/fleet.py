@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from merit.policy.state.measurements import Figure
 from merit.prometheus import counting
 from merit.prometheus.answer import Answer, Source
-from merit.prometheus.edges import Edges
+from merit.prometheus.edges import Edges, shared_edges
 from merit.prometheus.inspection import (
     CHECK_INTERVAL,
     RECHECK_INTERVAL,
@@ -22,6 +24,7 @@ from merit.prometheus.sampling import COVERAGE, SHORTEST_WINDOW, Sampler, Sample
 from merit.prometheus.window import Span, TwoSeries, Window
 from merit.stats.counts import NoSample, Sample
 
+STALE = 60.0  # seconds after which what a poll has read counts no more
 MAX_NAMES = 200  # beyond it one query for all objects is shorter than one for some
 
 
@@ -29,6 +32,10 @@ class Fleet:
     """The counts of all revisions of one metrics source.
 
     `matchers`: labels of the scrape targets to read. `scrape`: seconds between two samples.
+    `stale`: seconds after which what a poll has read counts no more, several of its intervals.
+
+    Polls are of two kinds, of all objects and of the exposed ones. An answer to one kind says
+    nothing about the other.
     """
 
     def __init__(
@@ -38,13 +45,18 @@ class Fleet:
         *,
         matchers: Mapping[str, str] | None = None,
         scrape: float = 15.0,
+        stale: float = STALE,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
         self._preset = preset or load_preset()
         self._scrape = scrape
         self._selector = matcher({"job": "envoy"} if matchers is None else matchers)
         self._poller = Poller(source, self._preset, self._selector)
+        self._stale, self._clock = stale, clock
         self._windows: dict[bool, Window] = {}  # of all objects? -> the newest window
+        self._read_at: dict[bool, float] = {}
+        self._failed: dict[bool, NoSample] = {}  # the kinds whose newest poll was not answered
         self._unavailable = NoSample("MetricsLost", "Prometheus was not asked yet")
         self._found = Inspection()
         self._inspected_at = -math.inf
@@ -59,28 +71,36 @@ class Fleet:
         """
         if names is not None and len(names) > MAX_NAMES:
             names = None
+        every = names is None
+        self._unavailable = await self._poll(names)
+        if self._unavailable.reason:
+            self._failed[every] = self._unavailable
+        else:
+            self._failed.pop(every, None)
+            self._read_at[every] = self._clock()
+
+    async def _poll(self, names: frozenset[Name] | None) -> NoSample:
+        """Why it was not answered; without a reason if it was."""
         clock = await self._source.instant("time()")
         if clock.reason or not clock.series or not clock.series[0].samples:
-            self._set_unavailable(clock)
-            return
+            return _unanswered(clock)
         at = float(math.floor(clock.series[0].samples[0][1]))
-        if not await self._inspect(at):
-            return
+        problem = await self._inspect(at)
+        if problem is not None:
+            return problem
         seconds = math.ceil(self._sampler.window_seconds(at, first=not self._windows))
         window = await self._poller.window(
             self._found, self._edges, at=at, seconds=seconds, names=names
         )
         if isinstance(window, Answer):
-            self._set_unavailable(window)
-            return
+            return _unanswered(window)
         good, every = window.targets.get("", (1, 1))
         if good < COVERAGE * every:
-            self._unavailable = NoSample("Partial", f"{good} of {every} scrape targets answer")
-            return
-        self._unavailable = NoSample("", "")
+            return NoSample("Partial", f"{good} of {every} scrape targets answer")
         self._windows[names is None] = window
+        return NoSample("", "")
 
-    async def _inspect(self, at: float) -> bool:
+    async def _inspect(self, at: float) -> NoSample | None:
         due = at - self._inspected_at >= (
             RECHECK_INTERVAL if self._unknown_asked else CHECK_INTERVAL
         )
@@ -91,12 +111,9 @@ class Fleet:
             self._inspected_at, self._unknown_asked = at, False
             if self._found.latency is not None and self._found.edges:
                 self._edges.learn(self._found.latency, self._found.edges)
-        if self._found.problem is not None:
-            self._unavailable = self._found.problem
-            if self._unavailable.reason == "MetricsLost":
-                self._inspected_at = -math.inf  # no result: repeat it with the next poll
-            return False
-        return True
+        if self._found.problem is not None and self._found.problem.reason == "MetricsLost":
+            self._inspected_at = -math.inf  # no result: repeat it with the next poll
+        return self._found.problem
 
     @property
     def per_pod(self) -> bool:
@@ -120,8 +137,8 @@ class Fleet:
         and in the first sample, `since` is None: a new baseline without counts.
         """
         window = self._window((request.namespace, request.name))
-        if window is None:
-            return self._unavailable
+        if isinstance(window, NoSample):
+            return window
         serving = request.stable or request.candidate
         if serving is None:
             return NoSample("NoSeries", "no revision serves")
@@ -134,14 +151,18 @@ class Fleet:
         edges = self._deciding(request.edges, window.at)
         if isinstance(edges, NoSample):
             return edges
+        own = window.edges_of(arm for arm in (candidate, stable) if arm is not None)
+        edges, lost = shared_edges(edges, self._limits(request.edges), own, window.edges)
         if stable not in window.requests.arms:
             return self._without_series(window, stable)
         requests = self._found.requests
         assert requests is not None
         try:
-            return self._sampler.sample(window, request, (candidate, stable), requests, edges)
+            arms = (candidate, stable)
+            sample = self._sampler.sample(window, request, arms, requests, edges)
         except TwoSeries as error:
             return NoSample("Partial", f"one target has two series of {error}")
+        return replace(sample, lost=lost) if isinstance(sample, Sample) else sample
 
     def _without_series(self, window: Window, arm: str) -> NoSample:
         """No requests of this revision, or no series that would count them?"""
@@ -153,7 +174,7 @@ class Fleet:
     def idle(self, namespace: str, name: str, short: str, port: int) -> bool:
         """No request ended at this revision during the last three scrapes. Unknown is not idle."""
         window = self._window((namespace, name))
-        if window is None or not window.requests.first_seen:
+        if isinstance(window, NoSample) or not window.requests.first_seen:
             return False
         arm = window.known(self._preset.arm_names(namespace, f"{name}-{short}", port))
         span = Span(window.at - 3 * self._scrape, window.at, 0.0, self._preset.per_pod)
@@ -177,11 +198,12 @@ class Fleet:
         """
         held = self._window((namespace, name))
         requests, latency = self._found.requests, self._found.latency
-        if held is None or requests is None:
+        if isinstance(held, NoSample) or requests is None:
             return {}
         arm = held.known(self._preset.arm_names(namespace, f"{name}-{short}", port))
         found = self._deciding(edges, held.at)
         deciding = {} if isinstance(found, NoSample) else found
+        own = held.edges_of((arm,))
         figures: dict[str, Figure] = {}
         try:
             at = held.cut((arm,), 3 * self._scrape, latency=False)
@@ -194,7 +216,7 @@ class Fleet:
                     figure = counting.errors_figure(held, arm, requests, span)
                 elif latency is not None and signal in deciding:
                     edge = deciding[signal][1]
-                    if edge in held.edges:
+                    if edge in own:
                         figure = counting.latency_figure(
                             held, arm, latency, signal=signal, edge=edge, span=span
                         )
@@ -204,12 +226,17 @@ class Fleet:
             return {}
         return figures
 
-    def _window(self, name: Name) -> Window | None:
-        """The newest window with this object; None while Prometheus is unavailable."""
-        if self._unavailable.reason:
-            return None
-        windows = (w for w in self._windows.values() if w.covers(name))
-        return max(windows, key=lambda window: window.at, default=None)
+    def _window(self, name: Name) -> Window | NoSample:
+        """The newest window with this object, or why there is none that is still renewed."""
+        if self._found.problem is not None:
+            return self._found.problem
+        oldest = self._clock() - self._stale
+        held = [kind for kind, window in self._windows.items() if window.covers(name)]
+        fresh = [k for k in held if k not in self._failed and self._read_at[k] >= oldest]
+        if fresh:
+            return max((self._windows[kind] for kind in fresh), key=lambda window: window.at)
+        failed = [self._failed[kind] for kind in (True, *held) if kind in self._failed]
+        return failed[0] if failed else NoSample("MetricsLost", "Prometheus was not read lately")
 
     def _deciding(
         self, edges: Mapping[str, float | None], at: float
@@ -229,7 +256,6 @@ class Fleet:
         service, port = f"{request.name}-{short}", own or request.port
         return window.known(self._preset.arm_names(request.namespace, service, port))
 
-    def _set_unavailable(self, answer: Answer) -> None:
-        self._unavailable = NoSample(
-            answer.reason or "MetricsLost", answer.message or "Prometheus has no clock"
-        )
+
+def _unanswered(answer: Answer) -> NoSample:
+    return NoSample(answer.reason or "MetricsLost", answer.message or "Prometheus has no clock")

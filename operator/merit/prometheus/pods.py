@@ -135,9 +135,12 @@ class Pods:
             return None
         where = [*latency.matchers(), le_matcher([found.edges[above]])]
         rows = []
-        for pod, s in await self._history(latency.bucket, where, "le", request, found):
+        history = await self._history(latency.bucket, where, "le", request, found)
+        with_edge = {pod for pod, s in history if not math.isinf(number_of(s.labels["le"]))}
+        for pod, s in history:
             every = math.isinf(number_of(s.labels["le"]))
-            rows.append(Row(pod, 1, 1, s) if every else Row(pod, 0, -1, s))
+            if pod in with_edge:
+                rows.append(Row(pod, 1, 1, s) if every else Row(pod, 0, -1, s))
         return by_minute(rows) if rows else None
 
     async def _history(

@@ -150,6 +150,14 @@ class Window:
         """The first of these names that there are series of; else the first."""
         return next((arm for arm in arms if arm in self.requests.arms), arms[0])
 
+    def edges_of(self, arms: Iterable[str]) -> frozenset[float]:
+        """The edges that were read and that every histogram of these arms has."""
+        own: dict[tuple[object, ...], set[float]] = {}
+        for arm in arms:
+            for target, le, parts in self.buckets.arms.get(arm, ()):
+                own.setdefault((arm, target, parts), set()).add(number_of(le))
+        return self.edges.intersection(*own.values())
+
     def cut(self, arms: tuple[str, ...], stale: float, *, latency: bool) -> float | None:
         """The newest instant up to which every live target is complete; None without a live one.
 

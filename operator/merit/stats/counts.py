@@ -5,7 +5,8 @@ What a sample is, and why no request counts twice: docs/concepts/statistics.md, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from merit.stats.decimals import rounded
 
@@ -52,12 +53,14 @@ class Sample:
     """Increases of every signal from `since` to `at` (Prometheus' clock, Unix seconds).
 
     `signals` maps a signal's name ("errors", "latency/p99") to its pair of arms. `since` is None in
-    the first sample, which sets the baseline and carries no counts.
+    the first sample, which sets the baseline and carries no counts. `lost`: why a signal is not
+    among them, and will not be by itself.
     """
 
     at: float
     since: float | None
     signals: dict[str, ArmPair]
+    lost: Mapping[str, NoSample] = field(default_factory=dict)
 
     def is_new(self, consumed_until: float | None) -> bool:
         """Whether nothing in it was turned into evidence before: no request may count twice."""
