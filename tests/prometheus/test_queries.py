@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from merit.prometheus import queries
-from merit.prometheus.answer import Answer, Series
+from merit.prometheus.answer import Answer, Series, parse
 from merit.prometheus.queries import Queries
 from merit.stats.counts import NoSample
 
@@ -51,6 +53,39 @@ async def test_no_text_of_an_answer_is_passed_on(answer, reason):
     problem = reader.readings("x", 0.0)
     assert isinstance(problem, NoSample) and problem.reason == reason
     assert "secret" not in problem.message
+
+
+@pytest.mark.parametrize(("text", "value"), [("+Inf", math.inf), ("-Inf", -math.inf)])
+@pytest.mark.parametrize("kind", ["vector", "scalar"])
+async def test_an_infinite_value_is_a_value(kind, text, value):
+    point = [100.0, text]
+    result = point if kind == "scalar" else [{"metric": {}, "value": point}]
+    source = OneAnswer()
+    source.answer = parse({"data": {"resultType": kind, "result": result}})
+    reader = Queries(source)
+    reader.readings("x", 0.0)
+    await reader.round(0.0)
+    assert reader.readings("x", 0.0) == ((100.0, value),)
+
+
+async def test_not_a_number_is_no_value():
+    source = OneAnswer()
+    result = [{"metric": {}, "value": [100.0, "NaN"]}]
+    source.answer = parse({"data": {"resultType": "vector", "result": result}})
+    reader = Queries(source)
+    reader.readings("x", 0.0)
+    await reader.round(0.0)
+    problem = reader.readings("x", 0.0)
+    assert isinstance(problem, NoSample) and problem.reason == "NotANumber"
+
+
+async def test_a_value_that_was_not_renewed_for_five_minutes_is_lost():
+    reader = Queries(OneAnswer())
+    reader.readings("x", 0.0)
+    await reader.round(0.0)
+    assert reader.readings("x", 300.0) == ((100.0, 41.5),)
+    lost = reader.readings("x", 301.0)
+    assert isinstance(lost, NoSample) and lost.reason == "MetricsLost"
 
 
 async def test_more_queries_than_the_budget_take_turns(monkeypatch):

@@ -69,6 +69,21 @@ def verdict_names_signal(path: str, old: Any, new: Any, status: Json) -> bool:
     return False
 
 
+def silence_is_named(path: str, old: Any, new: Any, status: Json) -> bool:
+    if (path, old, new) != ("status.conditions[Trusted].reason", "NoTraffic", "SignalLost"):
+        return False
+    silent = (s for s in status["signals"] if "verdict" not in s and "n" not in s)  # NoData, 0
+    return any(s["name"].startswith(("signals/", "drift/", "kpi", "cost")) for s in silent)
+
+
+def few_samples_are_counted(path: str, old: Any, new: Any, status: Json) -> bool:
+    for signal in status.get("signals", ()):
+        if (path, old) == (f"status.signals[{signal['name']}].n", ABSENT):
+            few = "verdict" not in signal and "needs" in signal["value"]  # NoData
+            return few and signal["name"].startswith("drift/") and new > 0
+    return False
+
+
 def _condition(status: Json, type_: str, field: str = "status") -> Any:
     return next((c[field] for c in status["conditions"] if c["type"] == type_), None)
 
@@ -79,5 +94,7 @@ DELIBERATE: dict[Predicate, str] = {
     trust_is_of_what_serves: "After a rollback TRUST is about what serves, as Trusted is.",
     newer_content_ends_comparison: "Phase names the newer content, as Ready's reason does.",
     conflict_has_next_step: "What waits because of a conflict has a next step, too.",
+    silence_is_named: "What serves is not trusted while a signal that may act has no data.",
+    few_samples_are_counted: "A drift of too few samples says how many there are.",
     verdict_names_signal: "A verdict names its signal: the failure mode of that signal decides.",
 }

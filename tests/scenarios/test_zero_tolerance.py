@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.scenarios.scripts import zero_tolerance
+from tests.world.alerts import AlertBoard
 from tests.world.crashes import killed_anywhere
 from tests.world.evaluations import NO_IMAGE
 from tests.world.fleet import WorldFleet
@@ -79,6 +80,27 @@ async def test_where_only_a_person_rolls_back_the_owner_is_alerted_and_no_step_f
     await world.advance(120.0)
     assert world.weights["better"] == 10
     assert {s["reason"] for s in world.status["flow"]} >= {"Vetoed"}
+
+
+async def test_while_its_query_fails_no_version_passes_and_its_owner_is_alerted():
+    board = AlertBoard()
+    world = await World(zero_tolerance.CANARY, outbox=board).play()
+    first = world.weights["better"]
+    world.traffic.takes_queries = False
+    await world.advance(1200.0)
+    assert world.weights["better"] == first and not world.status.get("rejected")
+    assert {s["reason"] for s in world.status["flow"]} >= {"SignalLost"}
+    assert board.of(world)["MeritMetricsLost"].labels["signal"] == "signals/leaks"
+    world.traffic.takes_queries = True
+    await world.run(lambda w: w.weights == {"better": 100}, 1200.0, "it is measured again")
+
+
+async def test_what_serves_is_not_trusted_while_its_query_fails():
+    world = await World(zero_tolerance.WARM).play()
+    world.traffic.takes_queries = False
+    await world.advance(60.0)
+    trusted = next(c for c in world.status["conditions"] if c["type"] == "Trusted")
+    assert (trusted["status"], trusted["reason"]) == ("Unknown", "SignalLost")
 
 
 @pytest.mark.slow

@@ -40,6 +40,15 @@ def test_a_healthy_version_enters_every_step_and_is_promoted_after_the_holdback(
     assert result.reached[90] >= 300 and result.promoted == result.reached[90] + 900
 
 
+def test_a_signal_that_is_not_simulated_holds_nothing():
+    raw = {**SPEC, "goal": {**SPEC["goal"], "kpi": {"query": "sum(x)", "min": "1"}}}
+    mode = {"name": "goal", "signal": "kpi", "response": "Hold"}
+    raw["failureModes"] = [*SPEC["failureModes"], mode]
+    found = plan(raw, name="fraud", rps=200, constants=Constants())
+    result = simulate_rollout(found, service_of(found), CLEAN, phi=PHI, seed=1, horizon=3600.0)
+    assert result.ending == "promoted"
+
+
 def test_no_step_is_entered_before_its_dwell():
     found = plan_at(2000, scrape=5.0)  # two looks, which it takes as well, are 10 s here
     result = simulate_rollout(found, service_of(found), CLEAN, phi=PHI, seed=1, horizon=600.0)

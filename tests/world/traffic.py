@@ -32,13 +32,15 @@ class Traffic:
 
     `history`: from when on the traffic was split how, percent per short revision.
     `error_changes`: from when on which version ("*": every one) has had which share of errors.
-    `events`: when something happened that must never happen. `reachable`: Prometheus answers.
+    `events`: when something happened that must never happen. `reachable`: Prometheus answers;
+    `takes_queries`: users' queries, too.
     """
 
     store: Store
     history: list[tuple[float, dict[str, int]]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     reachable: bool = True
+    takes_queries: bool = True
     error_changes: list[tuple[float, str, float]] = field(default_factory=list)
     per_pod: bool = False
     events: list[float] = field(default_factory=list)
@@ -206,7 +208,7 @@ class MeasuredFleet:
 
     def readings(self, query: str, now: float) -> Readings:
         """The events of the last five minutes, whatever the query, read since `began`."""
-        if not self.traffic.reachable:
+        if not (self.traffic.reachable and self.traffic.takes_queries):
             return NoSample("QueryFailed", "Prometheus did not answer the query")
         newest = self.traffic.store.now() // READING * READING
         times = [newest - READING * i for i in range(9, -1, -1)]

@@ -150,6 +150,12 @@ _TABLE = (
     ("NoSource", "no metrics source may be used in this namespace",
      "add one to the operator's configuration, or open one to this namespace"),
     ("Unobserved", "metrics have not been queried yet", ""),
+    ("SignalLost",
+     "a signal that may hold or roll back has no data, so no weight rises and nothing is promoted",
+     "correct its query (it must return one number, 0 where nothing happened) or its source, or "
+     "declare the response Alert"),
+    ("QueriesClosed", "the metrics source takes no queries from this namespace",
+     "open it by its setting queries.namespaces, or name another in monitoring.source"),
     # retraining
     ("Retraining", "a new version is being trained", ""),
     ("Retrained", "the training succeeded; its version comes as new content and passes every gate",

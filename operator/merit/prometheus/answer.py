@@ -7,17 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+Points = tuple[tuple[float, float], ...]
+"""(Unix seconds, value) in order of time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Labels without the metric's name, and (Unix seconds, value) in order of time.
+    """Labels without the metric's name, and its finite values.
 
-    `name`: the metric, where the answer contains it.
+    `name`: the metric, where the answer contains it. `infinite`: the values that are +Inf or -Inf.
     """
 
     labels: Mapping[str, str]
-    samples: tuple[tuple[float, float], ...]
+    samples: Points
     name: str = ""
+    infinite: Points = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Source(Protocol):
 
 
 def parse(body: Any) -> Answer:
-    """An answer of /api/v1/query by its result type. NaN and Inf are left out."""
+    """An answer of /api/v1/query by its result type. NaN is left out, and Inf kept apart."""
     try:
         if body.get("warnings"):
             first = str(body["warnings"][0])[:160]
@@ -50,7 +54,8 @@ def parse(body: Any) -> Answer:
         data = body["data"]
         kind, result = data["resultType"], data["result"]
         if kind in ("scalar", "string"):
-            return Answer((Series({}, _points([result])),))
+            finite, infinite = _points([result])
+            return Answer((Series({}, finite, infinite=infinite),))
         if kind not in ("vector", "matrix"):
             return Answer(reason="MetricsLost", message=f"unexpected result type {str(kind)[:32]}")
         return Answer(tuple(_series(item, kind) for item in result if _has_samples(item)))
@@ -64,10 +69,12 @@ def _has_samples(item: Mapping[str, Any]) -> bool:
 
 def _series(item: Mapping[str, Any], kind: str) -> Series:
     labels = {k: str(v) for k, v in item["metric"].items() if k != "__name__"}
-    points = _points([item["value"]] if kind == "vector" else item["values"])
-    return Series(labels, points, str(item["metric"].get("__name__", "")))
+    finite, infinite = _points([item["value"]] if kind == "vector" else item["values"])
+    return Series(labels, finite, str(item["metric"].get("__name__", "")), infinite)
 
 
-def _points(pairs: list[Any]) -> tuple[tuple[float, float], ...]:
-    points = ((float(at), float(value)) for at, value in pairs)
-    return tuple((at, value) for at, value in points if math.isfinite(value))
+def _points(pairs: list[Any]) -> tuple[Points, Points]:
+    """The finite ones, and the infinite ones."""
+    points = [(float(at), float(value)) for at, value in pairs]
+    finite = tuple(point for point in points if math.isfinite(point[1]))
+    return finite, tuple(point for point in points if math.isinf(point[1]))

@@ -14,6 +14,7 @@ from merit.prometheus.answer import Answer, Source
 from merit.stats.counts import NoSample
 
 INTERVAL = 30.0  # seconds between two rounds
+STALE = 300.0  # seconds after which a value counts no more
 FORGET = 300.0  # seconds after which a query that is not read is no longer sent
 MAX_PER_ROUND = 200  # queries; more take turns
 CONCURRENCY = 2
@@ -41,6 +42,8 @@ class Queries:
         known.asked_at = now
         if known.problem is not None:
             return known.problem
+        if known.values and now - known.read_at > STALE:
+            return NoSample("MetricsLost", "the query was not answered lately")
         if not known.values:
             return NoSample("Unobserved", "the query has not been asked yet")
         return tuple(known.values)
@@ -59,7 +62,7 @@ class Queries:
         known.read_at = now
         known.problem = _problem(answer)
         if known.problem is None:
-            point = answer.series[0].samples[-1]
+            point = _newest(answer)
             if not known.values or point[0] > known.values[-1][0]:
                 known.values.append(point)
 
@@ -72,6 +75,12 @@ def _problem(answer: Answer) -> NoSample | None:
     if len(answer.series) > 1:
         message = f"the query returns {len(answer.series)} series instead of one: aggregate it"
         return NoSample("ManySeries", message)
-    if not answer.series[0].samples:
-        return NoSample("NotANumber", "the query returns no finite number")
+    if not (answer.series[0].samples or answer.series[0].infinite):
+        return NoSample("NotANumber", "the query returns no number")
     return None
+
+
+def _newest(answer: Answer) -> tuple[float, float]:
+    """The newest value; +Inf is one: more than any bound."""
+    series = answer.series[0]
+    return max((*series.samples[-1:], *series.infinite[-1:]))

@@ -227,6 +227,7 @@ class Gatherer:
             report_image=self._config.images.report,
             load_image=self._config.images.tools,
             counters=self._counters.get(name, ()),
+            takes_queries=source is not None and source[1].takes_queries_from(namespace),
         )
 
 

@@ -10,7 +10,7 @@ from merit.api.hashing import Identity, identify
 from merit.api.names import accepted_name
 from merit.api.spec import Spec
 from merit.api.validation import Invalid, parse_spec
-from merit.policy.state.counted_signals import bars
+from merit.policy.state.counted_signals import bars, is_gauge
 from merit.policy.state.observed import Accepted
 from merit.stats.signal import Bar
 from merit.stats.terms import Constants
@@ -59,6 +59,9 @@ def plan(
             "has no bar that can be judged by counts of requests, so a rollout has no verdict",
             "add errors: {max: 1%} or latency: {p99: 250ms}",
         )
+    # What has no counts is not simulated, so its silence must hold nothing.
+    counted = tuple(mode for mode in spec.failure_modes if not is_gauge(mode.signal))
+    spec = spec.model_copy(update={"failure_modes": counted})
     before = {**raw, "model": {**raw["model"], "version": STABLE}}
     return Plan(
         name=name,

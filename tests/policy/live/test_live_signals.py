@@ -13,7 +13,13 @@ from merit.api.status import Promotion, Rejection, Signal, Status
 from merit.api.validation import parse_spec
 from merit.policy.decide import decide
 from merit.policy.live.comparison import with_comparison_evidence
-from merit.policy.live.live_signals import live_of, not_comparable, with_live_signals
+from merit.policy.live.live_signals import (
+    live_of,
+    not_comparable,
+    trust,
+    with_live_signals,
+)
+from merit.policy.report.alerts import alerts
 from merit.policy.state.counted_signals import bars
 from merit.policy.state.measurements import Figure
 from merit.policy.state.observed import (
@@ -25,7 +31,12 @@ from merit.policy.state.times import stamp
 from merit.policy.state.transitions import predecessor
 from merit.stats.counts import ArmPair, Counts, Sample
 from tests.api.manifests import good
-from tests.policy.builders import NOW, observed
+from tests.policy.builders import NOW, observed, with_status
+from tests.policy.situations import leaking
+
+LEAKS = Signal(
+    name="signals/leaks", value="the query returns nothing", bar="<= 0", verdict="NoData"
+)
 
 
 def measured(seen: Observed, share: float, n: int, value: str, at: float = NOW) -> Status:
@@ -116,6 +127,29 @@ def test_pods_are_a_reason_only_when_they_end_again_and_again_and_too_few_are_le
     assert looping(looping=1, ready=1)
     assert not looping(looping=1, ready=7, desired=8)
     assert not looping(looping=0, ready=0)
+
+
+@pytest.mark.parametrize(
+    ("response", "reason"), [("Rollback", "SignalLost"), ("Hold", "SignalLost"), ("Alert", "other")]
+)
+def test_what_serves_is_not_trusted_while_a_signal_that_may_act_has_no_data(response, reason):
+    seen = with_status(observed(leaking(response)), signals=(LEAKS,))
+    word, found, why = trust(seen, seen.status)
+    assert (found == "SignalLost") is (reason == "SignalLost")
+    if found == "SignalLost":
+        assert word == "Unknown" and "signals/leaks: the query returns nothing" in why
+
+
+@pytest.mark.parametrize(
+    ("response", "since", "alerted"),
+    [("Rollback", 600, True), ("Hold", 600, True), ("Hold", 200, False), ("Alert", 600, False)],
+)
+def test_a_signal_without_data_is_alerted_of_after_five_minutes(response, since, alerted):
+    signal = LEAKS.model_copy(update={"at": stamp(NOW - since)})
+    seen = with_status(observed(leaking(response)), signals=(signal,))
+    found = [dict(a.labels) for a in alerts(seen, seen.status, NOW)]
+    told = [(a["alertname"], a["reason"], a["signal"]) for a in found]
+    assert told == [("MeritMetricsLost", "SignalLost", "signals/leaks")] * alerted
 
 
 def test_what_no_comparison_can_tell_is_left_to_a_person_and_said_plainly() -> None:

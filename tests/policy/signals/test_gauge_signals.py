@@ -19,11 +19,12 @@ from merit.policy.signals.gauge_signals import veto, with_gauge_signals
 from merit.policy.state.measurements import Distribution, Figure, Pair
 from merit.policy.state.observed import Observed
 from merit.policy.state.prices import PriceBook
+from merit.policy.state.times import stamp
 from merit.stats.counts import NoSample
 from merit.stats.drift import CONSECUTIVE_WINDOWS
 from merit.stats.histogram import Histogram
 from tests.api.manifests import put
-from tests.policy.builders import NOW, in_canary, observed, spec
+from tests.policy.builders import NOW, in_canary, observed, spec, with_parts
 
 HOUR = 3600.0
 EDGES = (*(round(0.1 * n, 1) for n in range(1, 10)), math.inf)
@@ -182,6 +183,55 @@ def test_a_broken_threshold_holds_the_next_step_only_where_the_response_says_so(
     assert (found is not None) is holds
     if found is not None:
         assert found.reason == "Vetoed" and "signals/nulls" in found.message
+
+
+LOST = NoSample("NoSeries", "the query returns nothing")
+
+
+@pytest.mark.parametrize("readings", [LOST, None, ()], ids=["nothing", "not asked", "no value"])
+@pytest.mark.parametrize(("response", "holds"), [("Alert", False), ("Hold", True), ("Rollback", 1)])
+@pytest.mark.parametrize("bar", ["0", "0.02"])
+def test_a_signal_that_may_hold_or_roll_back_forbids_every_step_while_it_has_no_data(
+    bar, response, holds, readings
+):
+    seen = watched(response, max=bar)
+    found = veto(with_parts(seen, readings={"signals/nulls": readings}), seen.declared.spec)
+    assert (found is not None) is bool(holds)
+    if found is not None:
+        assert (found.kind, found.reason) == ("NoData", "SignalLost")
+        assert found.message.startswith("signals/nulls has no data")
+
+
+@pytest.mark.parametrize(("response", "holds"), [("Alert", False), ("Hold", True)])
+def test_a_cost_without_a_price_forbids_a_step_where_its_response_says_so(response, holds):
+    seen = priced(response, perHour="0.20")
+    seen = replace(seen, tuning=replace(seen.tuning, prices=None))
+    assert (veto(seen, seen.declared.spec) is not None) is holds
+
+
+@pytest.mark.parametrize(
+    ("of", "response", "holds"),
+    [
+        ("Predictions", "Rollback", True),
+        ("Predictions", "Alert", False),
+        ("Features", "Hold", False),
+    ],
+)
+def test_a_drift_without_data_forbids_a_step_where_a_candidate_is_compared_for_it(
+    of, response, holds
+):
+    seen = drifting(of, response)
+    assert (veto(seen, seen.declared.spec) is not None) is holds
+
+
+def test_a_signal_without_data_keeps_the_time_since_when_it_has_none():
+    seen = watched("Hold", max="1")
+    for later, why in ((0, "the query returns nothing"), (900, "it returns 3 series")):
+        seen = with_parts(seen, readings={"signals/nulls": NoSample("x", why)})
+        told = with_gauge_signals(seen, seen.status, NOW + later)
+        seen = replace(seen, status=told)
+        (signal,) = (s for s in told.signals if s.name == "signals/nulls")
+        assert (signal.at, signal.value) == (stamp(NOW), why)
 
 
 def test_cost_beyond_its_bound_always_holds_the_next_step():

@@ -6,6 +6,7 @@ from merit.api.hashing import Identity
 from merit.api.spec import Spec
 from merit.api.status import Candidate, FlowStage, Status
 from merit.policy.gates.retry_policy import next_attempt
+from merit.policy.signals.gauge_signals import closed
 from merit.policy.state.decision import Accept, Decision, Note, decisive
 from merit.policy.state.observed import Observed
 from merit.policy.state.responses import constrained, coverage
@@ -71,8 +72,12 @@ def accept_content(seen: Observed, now: float) -> Decision | None:
         return Decision(status, actions=(Accept(),))
     version = f"version {seen.declared.spec.model.version}"
     status = with_new_candidate(seen.declared.spec, identity, status, now)
-    note = Note("Accepted", f"{version} is revision {identity.short}")
-    return decisive(status, f"{identity.short} accepted", version, now, note)
+    notes = [Note("Accepted", f"{version} is revision {identity.short}")]
+    unread = closed(seen, seen.declared.spec)
+    if unread is not None:
+        why = f"{unread.message}; beside a revision that serves it gets no traffic"
+        notes.append(Note("QueriesClosed", why, warning=True))
+    return decisive(status, f"{identity.short} accepted", version, now, *notes)
 
 
 def with_new_candidate(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from merit.api.defaults import Effective, effective
 from merit.api.status import Revision, Signal, Status
+from merit.policy.signals.gauge_signals import LOST, lost_signals
 from merit.policy.state.capacity import HEADROOM
 from merit.policy.state.counted_signals import CountedSignal, breach_text, counted_signals, is_gauge
 from merit.policy.state.decision import Decision
@@ -138,6 +139,9 @@ def trust(seen: Observed, status: Status) -> tuple[str, str, str]:
     bad = [breach_text(s) for s in status.signals if s.verdict == "Bad"]
     if bad:
         return "False", "Breached", ", ".join(bad)
+    lost = ", ".join(f"{s.name}: {s.value}" for s in lost_signals(seen, status))
+    if lost:
+        return "Unknown", LOST, lost
     counted = [s for s in status.signals if not is_gauge(s.name)]
     if not counted or any(s.verdict == "NoData" for s in counted):
         return "Unknown", "NoTraffic", "too few requests to say"

@@ -53,8 +53,16 @@ FLEET_INCIDENT = AlertKind(
 METRICS_LOST = AlertKind(
     "MeritMetricsLost",
     "warning",
-    "there are no metrics for this model for five minutes: no weight rises, nothing is judged",
-    "check the metrics source and its scrape targets",
+    "for five minutes there are no metrics for this model, or none of the signal that is named and "
+    "may hold or roll back: no weight rises",
+    "check the metrics source and its scrape targets, or the signal's query",
+)
+INCONCLUSIVE = AlertKind(
+    "MeritInconclusive",
+    "warning",
+    "a canary has come to no verdict within maxDuration: it stays at its weight, or has lost its "
+    "traffic without being rejected",
+    "look at what the summary names: pods, traffic, a signal without data",
 )
 REJECTED = AlertKind(
     "MeritRejected",
@@ -94,7 +102,7 @@ OWNERSHIP_CONFLICT = AlertKind(
 )
 KINDS = (
     ROLLBACK_BLOCKED, NO_HEALTHY_REVISION, FLEET_INCIDENT, BREACHED, ROLLED_BACK, METRICS_LOST,
-    GATE_GIVEN_UP, RETRAIN_FAILED, OWNERSHIP_CONFLICT, BYPASSED, RESTORED, REJECTED,
+    INCONCLUSIVE, GATE_GIVEN_UP, RETRAIN_FAILED, OWNERSHIP_CONFLICT, BYPASSED, RESTORED, REJECTED,
 )  # fmt: skip
 
 

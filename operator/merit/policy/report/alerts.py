@@ -1,8 +1,7 @@
 """The alerts of an object, derived anew in every pass from what is observed and decided. Pure.
 
-Nothing is remembered: a restarted operator derives the same alerts under the same labels, so
-Alertmanager continues those that it has. What changes often (numbers, versions, revisions) is in
-annotations: a changed label would make a second alert of one incident.
+A restarted operator derives the same alerts under the same labels. What changes often (numbers,
+versions, revisions) is in annotations: a changed label would make a second alert of one incident.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from merit.policy.report.alert_kinds import (
     BYPASSED,
     FLEET_INCIDENT,
     GATE_GIVEN_UP,
+    INCONCLUSIVE,
     METRICS_LOST,
     NO_HEALTHY_REVISION,
     OWNERSHIP_CONFLICT,
@@ -33,6 +33,7 @@ from merit.policy.report.alert_kinds import (
     Severity,
 )
 from merit.policy.report.named_state import NamedState, State, named_state
+from merit.policy.signals.gauge_signals import LOST, lost_signals
 from merit.policy.state.counted_signals import breach_text
 from merit.policy.state.observed import Observed
 from merit.policy.state.responses import Where, effects, mode_of, responds
@@ -187,6 +188,23 @@ def _metrics_lost(view: _View) -> Iterator[_Finding]:
         yield _Finding(METRICS_LOST, "MetricsLost", summary, there.last_transition_time)
 
 
+def _signal_lost(view: _View) -> Iterator[_Finding]:
+    there = view.status.condition("MetricsAvailable")
+    if there is not None and there.status == "False" and there.reason != "NoBucketEdge":
+        return  # everything is lost, which has an alert of its own
+    for signal in lost_signals(view.seen, view.status):
+        if age(signal.at, view.now) > LOST_AFTER:
+            summary, more = f"{signal.name} has no data: {signal.value}", {"signal": signal.name}
+            yield _Finding(METRICS_LOST, LOST, summary, signal.at, more=more)
+
+
+def _inconclusive(view: _View) -> Iterator[_Finding]:
+    candidate, rollout = view.status.candidate, view.status.stage("Rollout")
+    if candidate is not None and rollout is not None and rollout.reason == "Inconclusive":
+        summary = f"version {candidate.version} at {candidate.weight}%: {rollout.message}"
+        yield _Finding(INCONCLUSIVE, rollout.reason, summary, rollout.at)
+
+
 def _gate_given_up(view: _View) -> Iterator[_Finding]:
     candidate = view.status.candidate
     if candidate is None or not candidate.at_gate or view.named.state is not State.HELD:
@@ -240,6 +258,8 @@ RULES: tuple[Rule, ...] = (
     _breached_in_canary,
     _rolled_back,
     _metrics_lost,
+    _signal_lost,
+    _inconclusive,
     _gate_given_up,
     _retrain_failed,
     _ownership_conflict,

@@ -11,7 +11,7 @@ from merit.policy.state.context import share_summary
 from merit.policy.state.observed import Observed
 from merit.policy.state.route_kind import by_pods
 from merit.policy.state.times import stamp
-from merit.stats.counts import NoSample
+from merit.stats.counts import NoSample, Sample
 
 _AT_STEP = (State.STARTING, State.CANARY, State.HOLDBACK)
 WARNING = "; note: "  # before each warning in the message of MetricsAvailable
@@ -147,6 +147,10 @@ def _metrics(seen: Observed, status: Status) -> Condition:
         word, reason = (old.status, old.reason) if old else ("Unknown", "Unobserved")
         message = old.message.partition(WARNING)[0] if old else "nothing needed them yet"
         return _c("MetricsAvailable", word, reason, message + _warnings(seen))
+    samples = [one for one in (sample, live) if isinstance(one, Sample)]
+    unread = [each for one in samples for each in one.lost.values()]
+    if unread:
+        return _c("MetricsAvailable", "False", unread[0].reason, unread[0].message)
     message = f"{seen.tuning.source}: {_dispersion(seen, status)}"
     return _c("MetricsAvailable", "True", "Fresh", message + _warnings(seen))
 

@@ -16,6 +16,7 @@ from merit.stats.counts import NoSample
 
 SETTLING = 10.0  # seconds in which a gateway takes a route, and nothing is worth reporting
 ROUTE_PATIENCE = 300.0  # seconds that a gateway has to take a route
+LOST = 300.0  # seconds without data of a signal before it is more than one failed query
 
 
 def hold(context: RolloutContext, verdict: Verdict, now: float) -> Decision:
@@ -24,15 +25,27 @@ def hold(context: RolloutContext, verdict: Verdict, now: float) -> Decision:
     return Decision(status, requeue_after=context.seen.tuning.tick)
 
 
-def inconclusive(context: RolloutContext, verdict: Verdict, now: float) -> Decision:
-    """Hold, and at maxDuration do what the spec says."""
+def inconclusive(
+    context: RolloutContext, verdict: Verdict, now: float, *, may_promote: bool = True
+) -> Decision:
+    """Hold, and at maxDuration do what the spec says.
+
+    Missing data never rejects, and nothing is promoted past what forbids the next step: where the
+    spec says that, it is withdrawn.
+    """
     if age(context.candidate.rollout_since, now) < context.settings.max_duration:
         return hold(context, verdict, now)
-    if verdict.reason == "NoTraffic":
+    if verdict.reason == "NoTraffic" or _just_lost(context, verdict, now):
         return hold(context, verdict, now)
     last = Verdict("Undecided", "Inconclusive", f"at maxDuration: {verdict.message}")
-    match context.settings.on_inconclusive:
-        case "Rollback" if context.accepted.spec.rollback_policy.automatic:
+    choice = context.settings.on_inconclusive
+    if choice == "Rollback" and not context.accepted.spec.rollback_policy.automatic:
+        return hold(context, last, now)
+    unknown = choice == "Rollback" and verdict.kind == "NoData"
+    if unknown or (choice == "Promote" and not may_promote):
+        choice = "Withdraw"
+    match choice:
+        case "Rollback":
             bad = Verdict("Bad", "Inconclusive", last.message)
             return roll_back_on_evidence(context, bad, now)
         case "Withdraw":
@@ -43,6 +56,14 @@ def inconclusive(context: RolloutContext, verdict: Verdict, now: float) -> Decis
                 return hold(context, unapproved, now)
             return promote(context, f"onInconclusive: Promote; {verdict.message}", now)
     return hold(context, last, now)
+
+
+def _just_lost(context: RolloutContext, verdict: Verdict, now: float) -> bool:
+    """Whether the verdict is that a signal has no data, and that only since now."""
+    if verdict.kind != "NoData" or not verdict.signal:
+        return False
+    lost = (s for s in context.status.signals if s.name == verdict.signal)
+    return all(s.verdict != "NoData" or age(s.at, now) < LOST for s in lost)
 
 
 def no_data(context: RolloutContext, sample: NoSample | None, now: float) -> Decision:

@@ -12,7 +12,7 @@ from merit.policy.rollout.judging import baseline_state
 from merit.policy.rollout.pod_failures import fault, never_ready
 from merit.policy.rollout.raising import may_not_rise, needs_approval, route_lags, slow_step
 from merit.policy.rollout.resume import resume
-from merit.policy.signals.gauge_signals import veto
+from merit.policy.signals.gauge_signals import closed, veto
 from merit.policy.state.capacity import load_now, pods_wanted
 from merit.policy.state.context import RolloutContext, rollout_context, stable_pods
 from merit.policy.state.decision import Decision, Note, decisive
@@ -24,6 +24,7 @@ from merit.policy.state.verdict import Verdict
 from merit.stats.counts import Sample
 from merit.stats.ladder import first_step
 
+PASSES_BY_ITSELF = frozenset({"Paused", "Dwell", "WarmingUp"})  # or by a person
 NO_TRAFFIC = 120.0  # seconds without a request after which the flow says so
 
 
@@ -60,6 +61,9 @@ def _enter(context: RolloutContext, now: float) -> Decision:
         return hold(context, Verdict("Undecided", "Paused", "spec.paused holds it"), now)
     if seen.status.stable is None:
         return promote(context, "first deployment: nothing to compare with", now)
+    unread = closed(seen, context.accepted.spec)
+    if unread is not None:
+        return hold(context, unread, now)
     if not isinstance(sample, Sample):
         return no_data(context, sample, now)
     if seen.measurements.dispersion_pending:
@@ -91,14 +95,20 @@ def _advance(context: RolloutContext, now: float) -> Decision:
     blocked = may_not_rise(context, now)
     if blocked is not None and blocked.reason == "RouteNotAccepted":
         return not_accepted(context, blocked, now)
-    if blocked is not None:
+    if blocked is not None and blocked.reason in PASSES_BY_ITSELF:
         return hold(context, blocked, now)
+    if blocked is not None:
+        return inconclusive(context, blocked, now, may_promote=False)
     if evidence.seconds_idle >= NO_TRAFFIC:
         why = f"no request reached {candidate.short} for {evidence.seconds_idle:.0f}s"
         return inconclusive(context, Verdict("NoData", "NoTraffic", why), now)
     if evidence.scrapes < 2:
         why = "at least two scrapes at every step"
         return hold(context, Verdict("Undecided", "Dwell", why), now)
+    lost = next(iter(sample.lost.values()), None)
+    if lost is not None:
+        unread = Verdict("NoData", lost.reason, lost.message)
+        return inconclusive(context, unread, now, may_promote=False)
     proven = evidence.next_step
     if not proven.good:
         return inconclusive(context, Verdict("Undecided", proven.reason, proven.message), now)
@@ -143,7 +153,10 @@ def _hold_back(context: RolloutContext, now: float) -> Decision:
         weight = 100 - context.candidate.weight
         why = f"{weight}% stays on the old revision, as a control group"
         return hold(context, Verdict("Undecided", "Holdback", why), now)
-    forbidden = route_lags(context) or veto(context.seen, context.accepted.spec)
+    waiting = route_lags(context)
+    if waiting is not None:
+        return hold(context, waiting, now)
+    forbidden = veto(context.seen, context.accepted.spec)
     if forbidden is not None:
-        return hold(context, forbidden, now)
+        return inconclusive(context, forbidden, now, may_promote=False)
     return promote(context, "held through the holdback", now)

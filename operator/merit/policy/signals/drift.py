@@ -113,8 +113,9 @@ def _against_baseline(
         n = max((h.n for h in measured.windows.values()), default=0.0)
         why = f"burn-in: {n:,.0f} of {SAMPLES:,.0f} samples, or a day"
         return Signal(name=name, value=why, bar=bar, n=round(n), verdict="NoData")
-    _, answer = _judged(drift, measured, baseline)
-    n = round(answer.distances.n) if answer.distances else 0
+    window, answer = _judged(drift, measured, baseline)
+    enough = answer.reason in ("TooFewSamples", "Drifted", "InsideBars")  # else it is unreadable
+    n = round(measured.windows[window].n) if enough and window in measured.windows else 0
     if answer.kind != "Bad":
         return Signal(name=name, value=answer.message, bar=bar, n=n, verdict=answer.kind)
     most, beyond = CONSECUTIVE_WINDOWS, baseline.beyond

@@ -147,7 +147,7 @@ class Tuning:
     the same for a live revision. `prices`: the price book, None without one. `report_image`:
     Merit's image for reading frameworks' files, `load_image`: that of the load generator; empty if
     not configured. `counters`: the metrics by which the source's preset for servers counts
-    requests, best first.
+    requests, best first. `takes_queries`: the source takes users' queries from this namespace.
     """
 
     source: str = ""
@@ -160,6 +160,7 @@ class Tuning:
     report_image: str = ""
     load_image: str = ""
     counters: tuple[Counter, ...] = ()
+    takes_queries: bool = True
 
 
 @dataclass(frozen=True, slots=True)
