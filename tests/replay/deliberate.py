@@ -84,6 +84,12 @@ def few_samples_are_counted(path: str, old: Any, new: Any, status: Json) -> bool
     return False
 
 
+def proof_names_its_steps(path: str, old: Any, new: Any, status: Json) -> bool:
+    evidence = ("status.analysis.proofOf", "status.comparison.analysis.proofOf")
+    numbers = all(part.replace(".", "").isdigit() for part in str(new).split())
+    return path in evidence and old == ABSENT and numbers
+
+
 def _condition(status: Json, type_: str, field: str = "status") -> Any:
     return next((c[field] for c in status["conditions"] if c["type"] == type_), None)
 
@@ -96,5 +102,6 @@ DELIBERATE: dict[Predicate, str] = {
     conflict_has_next_step: "What waits because of a conflict has a next step, too.",
     silence_is_named: "What serves is not trusted while a signal that may act has no data.",
     few_samples_are_counted: "A drift of too few samples says how many there are.",
+    proof_names_its_steps: "Evidence says which steps it proves: others are proven anew.",
     verdict_names_signal: "A verdict names its signal: the failure mode of that signal decides.",
 }

@@ -65,11 +65,13 @@ class AnalysisState(Reported):
     """The evidence about one revision beside another.
 
     `scrape`: seconds between two samples; `consumed_until`: in Prometheus' time; `evidence`: the
-    combined log e-value.
+    combined log e-value; `proof_of`: the steps and the blast radius that every `proven` is about,
+    empty if an older version wrote it.
     """
 
     source: str
     scrape: Number
+    proof_of: str = ""
     consumed_until: Instant
     evidence: Number
     confidence: str

@@ -35,6 +35,8 @@ class Analysis:
             raise ValueError(f"stored evidence does not fit: {other}")
         self._scrape = number(state["scrape"]) if state else rounded(terms.constants.scrape)
         kept = {s["name"]: s for s in state["signals"]} if state else {}
+        if state and state["proofOf"] not in ("", terms.proof_of):
+            kept = {name: {**signal, "proven": ""} for name, signal in kept.items()}
         self._signals = {
             b.name: SignalEvidence(b, terms, len(bars), kept[b.name] if state else None)
             for b in bars
@@ -112,6 +114,7 @@ class Analysis:
         return {
             "source": self._terms.source,
             "scrape": text(self._scrape),
+            "proofOf": self._terms.proof_of,
             "consumedUntil": format_instant(self.consumed_until),
             "evidence": text(rounded(verdict.log_e)),
             "confidence": verdict.confidence,

@@ -68,7 +68,7 @@ class NonInferiority:
 
     def __init__(self, steps: int, *, phi: float, state: str | None = None) -> None:
         self.phi = phi
-        if state is None:
+        if state is None or len(state.split()) != 2 * steps + 1:  # of other steps: begin anew
             self.reserve = 0.3
             self.logs = [rounded(math.log(1 - self.reserve))] * steps
             self.pace = [0.0] * steps

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from merit.stats.decimals import number, rounded, text
+from merit.stats.decimals import number, packed, rounded, text
 from merit.stats.e_process import BETS, Betting
 from merit.stats.ladder import margin
 
@@ -92,6 +92,11 @@ class Terms:
     def proof_threshold(self) -> float:
         """What a non-inferiority log e-value must reach."""
         return -math.log(1 - self.constants.promote_confidence)
+
+    @property
+    def proof_of(self) -> str:
+        """What the margins of the steps follow from. Evidence for one is none for another."""
+        return packed((*self.ladder, self.blast_radius), 6)
 
     def margin(self, step: int, rps: float) -> float:
         """Excess share of bad requests that must be ruled out to enter a step (an index)."""

@@ -52,8 +52,9 @@ def _under_new_policy(
 ) -> Candidate:
     """The candidate with its new policy; a gate's Job runs again only if its own bars changed."""
     updated = candidate.model_copy(update={"policy": identity.policy, "approved": 0})
-    if not candidate.at_gate:
-        return updated.model_copy(update={"since": stamp(now)})
+    if not candidate.at_gate:  # what was proven by other bars is to be proven again
+        stage = "Rollout" if candidate.stage == "Holdback" else candidate.stage
+        return updated.model_copy(update={"since": stamp(now), "stage": stage})
     old, stage = seen.record(candidate), candidate.flow_stage
     same = old is not None and old.identity.stage_policy(stage) == identity.stage_policy(stage)
     return updated if same else next_attempt(updated, now)

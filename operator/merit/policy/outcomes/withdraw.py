@@ -18,7 +18,7 @@ def withdraw(context: RolloutContext, verdict: Verdict, now: float) -> Decision:
         update={"stage": "Withdrawn", "weight": 0, "step": 0, "since": stamp(now)}
     )
     status = context.status.model_copy(update={"candidate": candidate, "analysis": None})
-    at = f"it was at {old.weight}%, step {old.step} of {len(context.ladder)}"
+    at = f"it was at {old.weight}%, step {context.steps_taken} of {len(context.ladder)}"
     verdict = replace(verdict, message=f"{verdict.message}; {at}")
     status = with_stage(status, "Rollout", verdict, now)
     what = f"{old.short} {old.weight}% -> 0%, not rejected"

@@ -39,7 +39,7 @@ def with_rollout_evidence(seen: Observed) -> Observed:
     )
     evidence = RolloutEvidence(
         bad=analysis.bad_signals(),
-        next_step=analysis.proven(min(candidate.step, len(context.ladder) - 1)),
+        next_step=analysis.proven(context.next_step),
         seconds_idle=analysis.flow.seconds_idle,
         scrapes=analysis.flow.scrapes,
         state=_state(analysis),
@@ -92,13 +92,21 @@ def judge_drift(seen: Observed, now: float) -> Decision | None:
 
 
 def restart_evidence(seen: Observed, now: float) -> Decision | None:
-    """Evidence by another scrape interval, or another source, is dropped: it begins anew."""
+    """Evidence by another scrape interval, or another source, is dropped: it begins anew.
+
+    Under other steps that for the next one does; that against the candidate goes on.
+    """
     context, state = rollout_context(seen), seen.status.analysis
     if context is None or state is None:
         return None
-    why = terms_of(context).incompatible(state.model_dump(include={"scrape", "source"}))
-    if not why:
+    terms, about = terms_of(context), f"evidence about {context.candidate.short}"
+    why = terms.incompatible(state.model_dump(include={"scrape", "source"}))
+    if why:
+        status = seen.status.model_copy(update={"analysis": None})
+        return decisive(status, f"{about} begins anew", why, now)
+    if state.proof_of in ("", terms.proof_of):
         return None
-    status = seen.status.model_copy(update={"analysis": None})
-    what = f"evidence about {context.candidate.short} begins anew"
-    return decisive(status, what, why, now)
+    status = seen.status.model_copy(update={"analysis": evidence_state(context)})
+    steps = ", ".join(f"{weight}%" for weight in context.ladder)
+    why = f"the steps were edited, or the blast radius: {steps}"
+    return decisive(status, f"{about} begins anew for its next step", why, now)

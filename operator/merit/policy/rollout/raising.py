@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from merit.api.defaults import effective
 from merit.api.names import GROUP
 from merit.api.status import Candidate
@@ -32,11 +34,11 @@ def may_not_rise(context: RolloutContext, now: float) -> Verdict | None:
         return Verdict("Undecided", "Dwell", f"at least {DWELL:.0f}s at every step")
     if age(candidate.rollout_since, now) < seen.tuning.constants.warmup:
         return Verdict("Undecided", "WarmingUp", "latency counts after the warm-up")
-    entering = context.ladder[min(candidate.step, len(context.ladder) - 1)]
+    entering = context.weight_at(context.next_step)
     forbidden = _too_few_pods(context, entering) or veto(seen, context.accepted.spec)
     if forbidden is not None:
         return forbidden
-    last = candidate.step == len(context.ladder) - 1
+    last = context.next_step == len(context.ladder) - 1
     if last and age(candidate.rollout_since, now) < context.settings.min_duration:
         return Verdict("Undecided", "Dwell", "minDuration is not over")
     return None
@@ -88,7 +90,8 @@ def next_approval(accepted: Accepted, candidate: Candidate) -> int | None:
     """The weight that an approval given now covers: of the next step, or of a later one."""
     settings = effective(accepted.spec)
     weights = ladder(settings.steps, settings.holdback_weight)
-    step = candidate.step or first_step(weights, settings.rps, settings.explicit_steps)
+    first = first_step(weights, settings.rps, settings.explicit_steps)
+    step = bisect_right(weights, candidate.weight) or first
     entering = weights[min(step, len(weights) - 1)]
     missing = [approval for approval in _approvals(accepted) if approval > candidate.approved]
     due = [approval for approval in missing if approval <= entering]

@@ -112,20 +112,25 @@ def _advance(context: RolloutContext, now: float) -> Decision:
     proven = evidence.next_step
     if not proven.good:
         return inconclusive(context, Verdict("Undecided", proven.reason, proven.message), now)
-    unapproved = needs_approval(context, context.ladder[candidate.step])
+    step = context.next_step
+    unapproved = needs_approval(context, context.weight_at(step))
     if unapproved is not None:
         why = f"{unapproved.message}; {proven.message}"
         return hold(context, replace(unapproved, message=why), now)
-    why = f"{proven.message}{slow_step(context, candidate.step)}"
-    return enter_step(context, evidence.state, candidate.step, why, now)
+    why = f"{proven.message}{slow_step(context, step)}"
+    return enter_step(context, evidence.state, step, why, now)
 
 
 def enter_step(
     context: RolloutContext, state: AnalysisState, index: int, why: str, now: float
 ) -> Decision:
-    """Enter the ladder's entry `index`: the new weight and the evidence in one write."""
-    old, weight = context.candidate, context.ladder[index]
-    stage = "Holdback" if index == len(context.ladder) - 1 else "Rollout"
+    """Enter the ladder's entry `index`: the new weight and the evidence in one write.
+
+    Its holdback begins on proof alone: a ladder of one step is entered, proven, then held back.
+    """
+    old, weight = context.candidate, context.weight_at(index)
+    proven = old.weight > 0 and index == len(context.ladder) - 1
+    stage = "Holdback" if proven else "Rollout"
     candidate = old.model_copy(
         update={
             "weight": weight,

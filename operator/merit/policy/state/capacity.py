@@ -46,9 +46,8 @@ def pods_wanted(context: RolloutContext) -> int:
     """
     if by_pods(context.seen) and context.status.stable is not None:
         return pods_of_share(context)
-    step = min(context.candidate.step, len(context.ladder) - 1)
     least = max(context.settings.replicas_min, context.candidate.replicas)
-    weight = 100 if _promoted_next(context) else context.ladder[step]
+    weight = 100 if _promoted_next(context) else context.weight_at(context.next_step)
     needed = max(least, pods_needed(context, weight))
     # Pods that are up stay up: a rollout never takes capacity away from what it exposes.
     return min(max(needed, context.pods.desired), context.settings.replicas_max)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -32,6 +33,20 @@ class RolloutContext:
     @property
     def status(self) -> Status:
         return self.seen.status
+
+    @property
+    def steps_taken(self) -> int:
+        """How many steps are at or below its weight, whatever they were when it got there."""
+        return bisect_right(self.ladder, self.candidate.weight)
+
+    @property
+    def next_step(self) -> int:
+        """The ladder's entry that it enters next (an index); the last one, if none is left."""
+        return min(self.steps_taken, len(self.ladder) - 1)
+
+    def weight_at(self, index: int) -> int:
+        """Its weight after that entry. An edited ladder takes nothing from what is proven."""
+        return max(self.candidate.weight, self.ladder[index])
 
 
 def rollout_context(seen: Observed) -> RolloutContext | None:
