@@ -7,7 +7,7 @@ from typing import Any
 
 from merit.api.hashing import identify
 from merit.api.spec import Spec
-from merit.api.status import Candidate, Promotion, Rejection, Revision, Status
+from merit.api.status import Candidate, Promotion, Rejection, Revision, Stage, Status
 from merit.api.validation import parse_spec
 from merit.policy.state.counted_signals import bars
 from merit.policy.state.observed import (
@@ -160,7 +160,7 @@ def with_predecessor(seen: Observed, *, ready: int = 2, **pods: Any) -> Observed
     )
 
 
-def rejected(seen: Observed, stage: str = "Rollout") -> Observed:
+def rejected(seen: Observed, stage: Stage = "Rollout") -> Observed:
     """`seen` with its declared content rejected at that stage."""
     identity = seen.declared.identity
     assert identity is not None
@@ -168,7 +168,7 @@ def rejected(seen: Observed, stage: str = "Rollout") -> Observed:
         {
             "revision": identity.revision,
             "stage": stage,
-            "policy": identity.stage_policy(stage),  # type: ignore[arg-type]
+            "policy": identity.stage_policy(stage),
             "reason": "ErrorsWorse",
             "at": stamp(NOW - 60),
         }

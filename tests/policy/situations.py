@@ -9,7 +9,7 @@ from typing import Any
 
 from merit.api.live_status import Alarm, Comparison
 from merit.api.spec import Pin
-from merit.api.status import BypassSeen, FlowStage, Passed
+from merit.api.status import BypassSeen, FlowStage, Passed, Stage
 from merit.api.validation import Invalid
 from merit.policy.gates.job_run import expected_job
 from merit.policy.rollout.judging import baseline_state
@@ -144,14 +144,14 @@ def in_force(seen: Observed, *stages: str) -> Observed:
     return with_status(seen, bypass=entry)
 
 
-def passed(seen: Observed, stage: str) -> Observed:
+def passed(seen: Observed, stage: Stage) -> Observed:
     identity = seen.declared.identity
     assert identity is not None
     entry = Passed.model_validate(
         {
             "revision": identity.revision,
             "stage": stage,
-            "policy": identity.stage_policy(stage),  # type: ignore[arg-type]
+            "policy": identity.stage_policy(stage),
             "record": "r",
             "at": stamp(NOW - 60),
         }
