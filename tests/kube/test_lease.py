@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 
 import pytest
@@ -55,12 +56,12 @@ async def test_a_renewal_that_the_standby_sees_starts_the_count_anew() -> None:
     a, b = lease(cluster, clock, "a"), lease(cluster, clock, "b")
     await a.attempt()
     await b.attempt()
-    clock.now += 10
+    clock.now += 7
     await a.renew()
     assert not await b.attempt()
-    clock.now += 10
+    clock.now += 11.9
     assert not await b.attempt()
-    clock.now += 2.1
+    clock.now += 0.2
     assert await b.attempt()
 
 
@@ -78,11 +79,23 @@ async def test_the_lease_is_lost_when_another_one_took_it() -> None:
     cluster, clock = FakeCluster(), Clock()
     a, b = lease(cluster, clock, "a"), lease(cluster, clock, "b")
     await a.attempt()
+    cluster.objects["Lease", "merit", "merit"]["spec"]["leaseDurationSeconds"] = 1
     await b.attempt()
-    clock.now += 13
+    clock.now += 1.1
     assert await b.attempt()
     with pytest.raises(LeaseLost, match="another replica"):
         await a.renew()
+
+
+async def test_a_holder_that_was_paused_beyond_its_deadline_does_not_write_once_more() -> None:
+    cluster, clock = FakeCluster(), Clock()
+    a = lease(cluster, clock, "a")
+    await a.attempt()
+    before = copy.deepcopy(cluster.objects["Lease", "merit", "merit"])
+    clock.now += 8.1
+    with pytest.raises(LeaseLost, match="in time"):
+        await a.renew()
+    assert cluster.objects["Lease", "merit", "merit"] == before
 
 
 async def test_a_foreign_label_on_the_lease_does_not_lose_it() -> None:

@@ -103,6 +103,8 @@ class Lease:
 
     async def renew(self) -> bool:
         """One renewal. False if it failed but there is time left; LeaseLost if there is none."""
+        if self.overdue():  # the process was paused: the watchdog's thread may run later than this
+            raise self._lost("not renewed in time")
         started = self._clock()
         try:
             self._record = await self._cluster.replace(
