@@ -15,7 +15,7 @@ from pathlib import Path
 
 from e2e.cluster.paths import ClusterError
 
-STEP = 0.1  # seconds between two looks at something that is about to be ready
+STEP = 0.1  # seconds between two polls at something that is about to be ready
 
 
 @dataclass(frozen=True, slots=True)

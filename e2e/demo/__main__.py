@@ -8,11 +8,11 @@ import sys
 
 from e2e.cluster.paths import ClusterError
 from e2e.cluster.provider import chosen
-from e2e.demo import tracks
+from e2e.demo import services
+from e2e.demo.environment import SCRAPE, TICK, Environment
 from e2e.demo.kubectl import DemoError
 from e2e.demo.model import example
-from e2e.demo.setting import SCRAPE, TICK, Setting
-from e2e.demo.words import elapsed, heading, say, waiting_times
+from e2e.demo.output import elapsed, heading, say, waiting_times
 
 
 def main() -> int:
@@ -21,41 +21,41 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one good and one bad version only")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    setting = None
+    environment = None
     try:
-        setting = Setting(chosen())
-        prepare(setting)
-        play(setting, quick=asked.quick)
+        environment = Environment(chosen())
+        prepare(environment)
+        play(environment, quick=asked.quick)
     except (DemoError, ClusterError) as error:
         say(f"\nFAILED: {error}")
-        left(setting)
+        left(environment)
         return 1
     except KeyboardInterrupt:
         # A second Ctrl-C must not cut off the sentence that says what is left.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         say("\nstopped")
-        left(setting)
+        left(environment)
         return 130
     return 0
 
 
-def prepare(setting: Setting) -> None:
+def prepare(environment: Environment) -> None:
     """Everything that has to be there before the first version."""
     heading("the cluster")
-    setting.cluster()
+    environment.cluster()
     heading("images: built once, then taken from the cache")
-    setting.images()
+    environment.images()
     heading("the data plane: Gateway API, Contour with Envoy, Prometheus")
-    setting.data_plane()
+    environment.data_plane()
     heading("the operator, from its own chart")
-    setting.operator()
+    environment.operator()
 
 
-def play(setting: Setting, *, quick: bool) -> None:
+def play(environment: Environment, *, quick: bool) -> None:
     """The services side by side, each with its own versions and customers."""
-    chosen_tracks = tracks.QUICK if quick else tracks.ALL
-    for track in chosen_tracks:
-        setting.clean(track.namespace)
+    chosen_services = services.QUICK if quick else services.ALL
+    for service in chosen_services:
+        environment.clean(service.namespace)
     say()
     waiting_times(example("good")["spec"]["rollout"], SCRAPE, TICK)
     if not quick:
@@ -64,23 +64,23 @@ def play(setting: Setting, *, quick: bool) -> None:
         say("   demo         how a version earns its traffic, and how a bad one loses it")
         say("   demo-load    what cannot be served within its constraints")
         say("   demo-gates   what does not pass its evaluation")
-    tracks.play(chosen_tracks, setting)
+    services.play(chosen_services, environment)
     heading("how it stands")
     say("   $ kubectl get mdep --all-namespaces")
-    say(setting.kubectl("get", "mdep", "--all-namespaces").rstrip())
-    look, down = setting.ending()
+    say(environment.kubectl("get", "mdep", "--all-namespaces").rstrip())
+    look, down = environment.ending()
     say(f"\nAll of it happened, in {elapsed()}. Everything is still running, with traffic on it.")
     say(f"  look around:  {look}")
     say(f"  take it down: {down}")
 
 
-def left(setting: Setting | None) -> None:
+def left(environment: Environment | None) -> None:
     """What runs on after an early end, and the commands for it."""
-    if setting is None or not setting.left:
+    if environment is None or not environment.left:
         say("nothing was started")
         return
-    look, down = setting.ending()
-    say("left running, as far as it got: " + "; ".join(setting.left))
+    look, down = environment.ending()
+    say("left running, as far as it got: " + "; ".join(environment.left))
     say(f"  look around:  {look}")
     say(f"  go on:        start the demo again; it takes up what is there\n  take it down: {down}")
 

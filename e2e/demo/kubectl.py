@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-EVERY = 1.5  # seconds between two looks
+EVERY = 1.5  # seconds between two polls
 PATIENCE = 60  # seconds that one command may take
 
 

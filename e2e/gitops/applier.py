@@ -17,7 +17,7 @@ from pathlib import Path
 
 from e2e.gitops.git import BRANCH, GitError, clone, git
 
-EVERY = 5.0  # seconds between two looks at the repository
+EVERY = 5.0  # seconds between two polls at the repository
 AGAIN = 60.0  # seconds after which the same commit is applied again
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from e2e.model import data, evaluate, versions
 
-ROWS, DEAR_ROWS = 2000, 40  # live payments that each version answers
+ROWS, EXPENSIVE_ROWS = 2000, 40  # live payments that each version answers
 BAR_RECALL, BAR_ROC_AUC, BAR_SPREAD = 0.80, 0.85, 0.20  # those of examples/
-DEAR = 50  # times as much CPU as any other version, on whatever machine
+EXPENSIVE = 50  # times as much CPU as any other version, on whatever machine
 
 
 def main() -> int:
@@ -26,13 +26,17 @@ def main() -> int:
     costs: dict[str, float] = {}
     for version in versions.VERSIONS:
         model = versions.train(version)
-        told = evaluate.report(model)
-        metrics: dict[str, Any] = told.content["metrics"]
+        report = evaluate.report(model)
+        metrics: dict[str, Any] = report.content["metrics"]
         recall = metrics["recall"]["k"] / metrics["recall"]["n"]
         rates[version] = recall, metrics["roc_auc"]["v"]
-        recalls = [of["recall"]["k"] / of["recall"]["n"] for of in told.content["slices"].values()]
+        recalls = [
+            of["recall"]["k"] / of["recall"]["n"] for of in report.content["slices"].values()
+        ]
         spread[version] = max(recalls) - min(recalls)
-        failed[version], costs[version] = _lives(model, DEAR_ROWS if version == "slow" else ROWS)
+        failed[version], costs[version] = _lives(
+            model, EXPENSIVE_ROWS if version == "slow" else ROWS
+        )
         print(
             f"{version}: recall {recall:.3f} (between regions {spread[version]:.3f}), "
             f"roc_auc {rates[version][1]:.3f}, live requests that fail {failed[version]:.1%}, "
@@ -50,8 +54,8 @@ def main() -> int:
             for version in versions.VERSIONS
             if version != "inaccurate"
         ),
-        "only slow is dear": all(
-            costs["slow"] > DEAR * cost for version, cost in costs.items() if version != "slow"
+        "only slow is expensive": all(
+            costs["slow"] > EXPENSIVE * cost for version, cost in costs.items() if version != "slow"
         ),
         "inaccurate misses them": not passes["inaccurate"],
         "better is better than good": all(

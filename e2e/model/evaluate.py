@@ -22,7 +22,7 @@ SCORE_EDGES = [round(0.1 * n, 1) for n in range(1, 10)]
 def report(model: versions.Scorer, stable: versions.Scorer | None = None) -> merit_report.Report:
     """Of a version on the holdout, by region too, beside the serving version on the same rows.
 
-    How its scores usually lie is told for the population that it was trained for.
+    The usual distribution of its scores is that of the population that it was trained for.
     """
     rows = data.holdout()
     frauds = [row.fraud for row in rows]

@@ -23,15 +23,15 @@ def main() -> None:
     parser.add_argument("--shift", type=float, default=1.0, help="of the population, as it is now")
     parser.add_argument("--file", required=True, help="the manifest in the repository")
     asked = parser.parse_args()
-    told = {name: os.environ[f"MERIT_RETRAIN_{name}"] for name in ("REASON", "SINCE", "UNTIL")}
+    content = {name: os.environ[f"MERIT_RETRAIN_{name}"] for name in ("REASON", "SINCE", "UNTIL")}
     before, run = os.environ["MERIT_MODEL_VERSION"], os.environ["MERIT_RETRAIN_RUN"]
-    rows = data.window(told["SINCE"], told["UNTIL"], rows=ROWS, shift=asked.shift)
+    rows = data.window(content["SINCE"], content["UNTIL"], rows=ROWS, shift=asked.shift)
     model = versions.learn(
         f"{before.partition('-r')[0]}-r{run}", [*data.training(), *rows], shift=asked.shift
     )
     message = (
-        f"fraud: {model.version}, trained on {len(rows)} payments until {told['UNTIL']}\n\n"
-        f"{told['REASON']}\n"
+        f"fraud: {model.version}, trained on {len(rows)} payments until {content['UNTIL']}\n\n"
+        f"{content['REASON']}\n"
     )
     made = declare(
         Path("/credentials/url").read_text().strip(),

@@ -1,15 +1,15 @@
 """The versions of the model. Each is trained by its own recipe, and differs only by that recipe.
 
 - `good`: logistic regression on the plain features; a channel it never saw counts as none.
-- `better`: the same on more telling features (amount and distance together, nights, logarithms).
+- `better`: the same on engineered features (amount and distance together, nights, logarithms).
 - `inaccurate`: trained after a join went wrong, so that labels belong to other rows.
 - `unfair`: trained on labels that are missing for most frauds of one region.
 - `failing`: as accurate as `better`, but its pipeline looks each channel up in a table made from
   the training rows. A channel that is not in the table is a KeyError, and the caller gets a 500.
 - `leaking`: takes the same rates from a store, and copes with a channel that is not there, but does
   not give that connection back. It is fast until the pool is empty, minutes after its promotion.
-- `slow`: a forest of 400 trees on the telling features, no more accurate than `better`, and
-  thousands of times as dear: nobody asked what an answer costs.
+- `slow`: a forest of 400 trees on the engineered features, no more accurate than `better`, and
+  thousands of times as expensive: nobody asked what an answer costs.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Forest:
         return self.scores([features])[0]
 
     def scores(self, many: Sequence[Features]) -> list[float]:
-        """All at once: what is dear is to ask each tree, not to ask it about many."""
+        """All at once: what is expensive is to ask each tree, not to ask it about many."""
         columns = np.array([self.pipeline(features) for features in many])
         votes = sum(tree.predict_proba(columns)[:, 1] for tree in self.trees.estimators_)
         return [float(vote) / TREES for vote in votes]
@@ -104,17 +104,17 @@ def train(version: str) -> Scorer:
     if version == "good":
         return _fit(version, rows, _plain)
     if version == "better":
-        return _fit(version, rows, _telling)
+        return _fit(version, rows, _engineered)
     if version == "inaccurate":
         return _fit(version, _labels_of_other_rows(rows), _plain)
     if version == "unfair":
-        return _fit(version, _unlabelled_in_the_north(rows), _telling)
+        return _fit(version, _unlabelled_in_the_north(rows), _engineered)
     if version == "failing":
         return _fit(version, rows, _with_channel_rates(rows))
     if version == "leaking":
         return _fit(version, rows, _from_a_leaking_pool(rows))
     if version == "slow":
-        return _grow(version, rows, _telling)
+        return _grow(version, rows, _engineered)
     raise UnknownVersionError(f"no version {version!r}: there are {', '.join(VERSIONS)}")
 
 
@@ -133,26 +133,26 @@ def version_of(uri: str) -> str:
 
 
 def learn(version: str, rows: Sequence[Row], *, shift: float = 1.0) -> Model:
-    """A version beyond the recipes: logistic regression on the telling features of these rows, for
+    """A version beyond the recipes: logistic regression on engineered features of these rows, for
     a population of such amounts.
     """
-    return replace(_fit(version, rows, _telling), shift=shift)
+    return replace(_fit(version, rows, _engineered), shift=shift)
 
 
 def uri_of(model: Model) -> str:
     """A URI that holds a learnt model itself, so that nothing has to keep it."""
     numbers = [float(f"{weight:.6g}") for weight in (*model.weights, model.intercept)]
-    told = json.dumps({"shift": model.shift, "weights": numbers})
-    return _DATA + base64.urlsafe_b64encode(told.encode()).decode()
+    content = json.dumps({"shift": model.shift, "weights": numbers})
+    return _DATA + base64.urlsafe_b64encode(content.encode()).decode()
 
 
 def load(version: str, uri: str) -> Scorer:
     """The model that a URI holds, or the recipe that it names. UnknownVersionError for others."""
     if not uri.startswith(_DATA):
         return train(version_of(uri))
-    told = json.loads(base64.urlsafe_b64decode(uri.removeprefix(_DATA)))
-    *weights, intercept = told["weights"]
-    return Model(version, _telling, np.array(weights), intercept, told["shift"])
+    content = json.loads(base64.urlsafe_b64decode(uri.removeprefix(_DATA)))
+    *weights, intercept = content["weights"]
+    return Model(version, _engineered, np.array(weights), intercept, content["shift"])
 
 
 def _fit(version: str, rows: Sequence[Row], pipeline: Pipeline) -> Model:
@@ -194,7 +194,7 @@ def _plain(features: Features) -> list[float]:
     ]
 
 
-def _telling(features: Features) -> list[float]:
+def _engineered(features: Features) -> list[float]:
     amount, distance = float(features["amount"]), float(features["distance_km"])
     return [
         *_plain(features),
@@ -216,7 +216,7 @@ def _with_channel_rates(rows: Sequence[Row]) -> Pipeline:
     rates = _channel_rates(rows)
 
     def pipeline(features: Features) -> list[float]:
-        return [*_telling(features), rates[str(features["channel"])]]
+        return [*_engineered(features), rates[str(features["channel"])]]
 
     return pipeline
 
@@ -230,9 +230,9 @@ def _from_a_leaking_pool(rows: Sequence[Row]) -> Pipeline:
         pooled = store.borrow()
         rate = store.rate(str(features["channel"]))
         if rate is None:
-            return [*_telling(features), usual]
+            return [*_engineered(features), usual]
         store.give_back(pooled)
-        return [*_telling(features), rate]
+        return [*_engineered(features), rate]
 
     return pipeline
 

@@ -1,4 +1,4 @@
-"""The stage, once for all tests: cluster, images, data plane, the operator from its own chart."""
+"""The environment of all tests: cluster, images, data plane, the operator from its own chart."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from e2e.cluster.provider import chosen
-from e2e.demo.setting import Setting
+from e2e.demo.environment import Environment
 from e2e.images.build import SUITE
-from e2e.suite.place import Place
+from e2e.suite.workspace import Workspace
 
 
 @pytest.fixture(scope="session")
-def setting() -> Setting:
+def environment() -> Environment:
     """Everything that is there before the first model. It is left running."""
-    found = Setting(chosen())
+    found = Environment(chosen())
     found.cluster()
     found.images(SUITE)
     found.data_plane()
@@ -24,10 +24,10 @@ def setting() -> Setting:
 
 
 @pytest.fixture
-def place(setting: Setting, request: pytest.FixtureRequest) -> Iterator[Place]:
+def workspace(environment: Environment, request: pytest.FixtureRequest) -> Iterator[Workspace]:
     """A namespace named after the test."""
     name = request.node.originalname.removeprefix("test_").replace("_", "-")[:30].strip("-")
-    found = Place(setting.kubectl, setting.manifest, name)
+    found = Workspace(environment.kubectl, environment.manifest, name)
     found.begin()
     yield found
     found.end()

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from e2e.demo.model import NAME, Object
-from e2e.suite.place import Place
+from e2e.suite.workspace import Workspace
 
 GOLDEN = Path(__file__).parents[2] / "tests" / "cli" / "adapters" / "golden"
 SAVED = "/saved"
@@ -41,8 +41,8 @@ def name_of(file: str) -> str:
 class Evaluator:
     """The evaluator of one test's model."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, workspace: Workspace) -> None:
+        self._place = workspace
 
     def apply(
         self, version: str, file: str, text: str, *, framework: str, bars: list[dict[str, Any]]

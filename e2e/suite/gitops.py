@@ -10,7 +10,7 @@ import yaml
 
 from e2e.demo.kubectl import Kubectl
 from e2e.demo.model import NAME, Object
-from e2e.suite.place import Place
+from e2e.suite.workspace import Workspace
 
 MANIFESTS = Path(__file__).parents[1] / "gitops" / "gitops.yaml"
 FILE = "fraud.yaml"
@@ -19,8 +19,8 @@ FILE = "fraud.yaml"
 class GitOps:
     """Git alone declares the model here."""
 
-    def __init__(self, kubectl: Kubectl, place: Place) -> None:
-        self._kubectl, self._place = kubectl, place
+    def __init__(self, kubectl: Kubectl, workspace: Workspace) -> None:
+        self._kubectl, self._place = kubectl, workspace
 
     def begin(self, manifest: Object) -> None:
         """The repository with this manifest, its accounts, and who applies it."""

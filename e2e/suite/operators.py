@@ -12,8 +12,8 @@ from typing import Any
 
 from e2e.cluster.local import LocalCluster
 from e2e.cluster.provider import Cluster
+from e2e.demo.environment import OPERATOR_NAMESPACE
 from e2e.demo.kubectl import DemoError, Kubectl, wait_for
-from e2e.demo.setting import OPERATOR_NAMESPACE
 
 ACCOUNT = f"system:serviceaccount:{OPERATOR_NAMESPACE}:merit"
 

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from e2e.demo.environment import SCRAPE
 from e2e.demo.model import EXAMPLES
-from e2e.demo.setting import SCRAPE
 
 
 def predicted(

@@ -12,7 +12,7 @@ import yaml
 
 from e2e.demo.kubectl import wait_for
 from e2e.demo.model import Object, condition
-from e2e.suite.place import Place
+from e2e.suite.workspace import Workspace
 
 KEPT = ("--connections=4",)
 HTTP2 = ("--connections=1", "--h2c")
@@ -21,44 +21,46 @@ PLAIN = "before-merit"
 
 @pytest.mark.parametrize("speaking", [KEPT, HTTP2], ids=["keep-alive", "http2"])
 def test_open_connections_see_no_error_and_leave_a_rejected_arm(
-    place: Place, speaking: tuple[str, ...]
+    workspace: Workspace, speaking: tuple[str, ...]
 ) -> None:
-    before = place.serve("good", options=speaking)
-    place.model.apply("better")
-    place.live("better")
-    promoted = place.settled()
+    before = workspace.serve("good", options=speaking)
+    workspace.model.apply("better")
+    workspace.live("better")
+    promoted = workspace.settled()
     assert promoted.failed == before.failed
     assert sum(promoted.of("better")) > 0
-    place.model.apply("failing")
-    place.rolled_back()
-    place.settled()  # what was under way when the weight fell
-    left = sum(place.settled().of("failing"))
-    later = place.settled()
+    workspace.model.apply("failing")
+    workspace.rolled_back()
+    workspace.settled()  # what was under way when the weight fell
+    left = sum(workspace.settled().of("failing"))
+    later = workspace.settled()
     assert sum(later.of("failing")) == left
     assert later.failed == later.of("failing")[1] + before.failed
     print(f"answers of the rejected version to open connections: {left}, none afterwards")
 
 
-def test_a_running_service_moves_to_merit_without_a_failed_request(place: Place) -> None:
-    for obj in _running(place.model.manifest("good"), place.namespace, place.host):
-        place.kubectl("apply", "-f", "-", given=yaml.safe_dump(obj))
-    place.kubectl(
-        *("-n", place.namespace, "rollout", "status", f"deployment/{PLAIN}", "--timeout=120s"),
+def test_a_running_service_moves_to_merit_without_a_failed_request(workspace: Workspace) -> None:
+    for obj in _running(workspace.model.manifest("good"), workspace.namespace, workspace.host):
+        workspace.kubectl("apply", "-f", "-", given=yaml.safe_dump(obj))
+    workspace.kubectl(
+        *("-n", workspace.namespace, "rollout", "status", f"deployment/{PLAIN}", "--timeout=120s"),
         patience=130,
     )
-    before = place.traffic(options=KEPT)
-    place.model.apply("better")
-    place.live("better")
-    beside = place.settled()
+    before = workspace.traffic(options=KEPT)
+    workspace.model.apply("better")
+    workspace.live("better")
+    beside = workspace.settled()
     assert beside.failed == before.failed
     assert sum(beside.of("better")) == 0  # of two routes for one host the older one has it
-    shifted = condition(place.model.seen(), "TrafficShifted")
+    shifted = condition(workspace.model.seen(), "TrafficShifted")
     assert (shifted["status"], shifted["reason"]) == ("False", "RouteNotAccepted")
-    place.kubectl("-n", place.namespace, "delete", f"httproute/{PLAIN}")
-    wait_for("an answer of Merit's revision", 60, lambda: sum(place.settled().of("better")) or None)
-    moved = place.settled()
+    workspace.kubectl("-n", workspace.namespace, "delete", f"httproute/{PLAIN}")
+    wait_for(
+        "an answer of Merit's revision", 60, lambda: sum(workspace.settled().of("better")) or None
+    )
+    moved = workspace.settled()
     old = sum(moved.of("good"))
-    after = place.settled()
+    after = workspace.settled()
     assert after.failed == before.failed
     assert sum(after.of("good")) == old
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from e2e.demo.environment import Environment
 from e2e.demo.model import phase, stable
-from e2e.demo.setting import Setting
-from e2e.suite.place import Place
 from e2e.suite.prediction import predicted, sentence
+from e2e.suite.workspace import Workspace
 
 AT_ONCE, RATE = 3, 67  # objects, requests a second for each
 HEALTHY, BAD = 20, 10
@@ -39,20 +39,26 @@ class Outcome:
 
 
 @pytest.fixture(scope="module")
-def places(setting: Setting) -> Iterator[list[Place]]:
-    found = [Place(setting.kubectl, setting.manifest, f"long-{n}") for n in range(AT_ONCE)]
-    for place in found:
-        place.begin()
+def places(environment: Environment) -> Iterator[list[Workspace]]:
+    found = [
+        Workspace(environment.kubectl, environment.manifest, f"long-{n}") for n in range(AT_ONCE)
+    ]
+    for workspace in found:
+        workspace.begin()
     yield found
-    for place in found:
-        place.end()
+    for workspace in found:
+        workspace.end()
 
 
-def test_healthy_rollouts_are_never_rolled_back_and_bad_ones_always(places: list[Place]) -> None:
+def test_healthy_rollouts_are_never_rolled_back_and_bad_ones_always(
+    places: list[Workspace],
+) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(
             pool.map(
-                lambda place: place.serve("good", rate=RATE, options=[f"--new-channel={SHARE}"]),
+                lambda workspace: workspace.serve(
+                    "good", rate=RATE, options=[f"--new-channel={SHARE}"]
+                ),
                 places,
             )
         )
@@ -71,19 +77,19 @@ def _parts(count: int) -> list[int]:
     return [count // AT_ONCE + (n < count % AT_ONCE) for n in range(AT_ONCE)]
 
 
-def _healthy(place: Place, count: int) -> list[Outcome]:
+def _healthy(workspace: Workspace, count: int) -> list[Outcome]:
     # New content each time; the model behind it is the same good one.
-    return [_rollout(place, "better", f"better-{n}") for n in range(count)]
+    return [_rollout(workspace, "better", f"better-{n}") for n in range(count)]
 
 
-def _bad(place: Place, count: int) -> list[Outcome]:
-    return [_rollout(place, "failing", f"failing-{n}") for n in range(count)]
+def _bad(workspace: Workspace, count: int) -> list[Outcome]:
+    return [_rollout(workspace, "failing", f"failing-{n}") for n in range(count)]
 
 
-def _rollout(place: Place, version: str, label: str) -> Outcome:
-    before, started = place.customers.now(), time.monotonic()
-    place.model.apply(version, {"model.version": label})
-    seen = place.model.until(
+def _rollout(workspace: Workspace, version: str, label: str) -> Outcome:
+    before, started = workspace.customers.now(), time.monotonic()
+    workspace.model.apply(version, {"model.version": label})
+    seen = workspace.model.until(
         f"the end of {label}",
         PATIENCE,
         lambda seen: (
@@ -91,7 +97,7 @@ def _rollout(place: Place, version: str, label: str) -> Outcome:
             or (phase(seen) == "Live" and stable(seen) == label)
         ),
     )
-    took, after = time.monotonic() - started, place.settled()
+    took, after = time.monotonic() - started, workspace.settled()
     return Outcome(phase(seen), after.total - before.total, after.failed - before.failed, took)
 
 

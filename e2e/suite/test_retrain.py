@@ -5,12 +5,12 @@ What moves is what customers send; the drift of what the servers then say is Mer
 
 from __future__ import annotations
 
+from e2e.demo.environment import Environment
 from e2e.demo.kubectl import wait_for
 from e2e.demo.model import NAME, Object, phase, stable
-from e2e.demo.setting import Setting
 from e2e.suite.gitops import GitOps
 from e2e.suite.monitoring import Monitoring
-from e2e.suite.place import SERVING, Place
+from e2e.suite.workspace import SERVING, Workspace
 
 SHIFT = 5.0  # times the amounts: PSI 0.7 of the scores, where 0.1 is the mark
 DRIFT = "drift/score"
@@ -23,14 +23,14 @@ TRAINED = 600  # seconds from the shift until the training has ended
 
 
 def test_a_population_that_moves_is_trained_for_once_and_the_new_version_is_promoted(
-    setting: Setting, place: Place
+    environment: Environment, workspace: Workspace
 ) -> None:
-    monitoring, gitops = Monitoring(setting.kubectl), GitOps(setting.kubectl, place)
-    query = MEAN.format(f'namespace="{place.namespace}"')
-    modes = place.model.manifest("good")["spec"]["failureModes"]
+    monitoring, gitops = Monitoring(environment.kubectl), GitOps(environment.kubectl, workspace)
+    query = MEAN.format(f'namespace="{workspace.namespace}"')
+    modes = workspace.model.manifest("good")["spec"]["failureModes"]
     moved = {"name": "population-moves", "signal": DRIFT, "response": "Retrain"}
     scores = {"name": "score", "of": "Predictions", "histogram": "model_prediction_score"}
-    manifest = place.model.manifest(
+    manifest = workspace.model.manifest(
         "good",
         {
             "monitoring": {
@@ -44,9 +44,9 @@ def test_a_population_that_moves_is_trained_for_once_and_the_new_version_is_prom
         },
     )
     gitops.begin(manifest)
-    place.live("good", SERVING)
-    place.traffic()
-    place.model.until(
+    workspace.live("good", SERVING)
+    workspace.traffic()
+    workspace.model.until(
         "scores as the evaluation has them, and a reading of the query",
         MEASURED,
         lambda seen: (
@@ -55,19 +55,19 @@ def test_a_population_that_moves_is_trained_for_once_and_the_new_version_is_prom
         lambda seen: verdict(seen, DRIFT) == "Bad",
     )
     assert gitops.trainings() == []
-    assert "MeritBreached" not in monitoring.alerts(place.namespace)
-    place.traffic(options=(f"--shift={SHIFT:g}",))
+    assert "MeritBreached" not in monitoring.alerts(workspace.namespace)
+    workspace.traffic(options=(f"--shift={SHIFT:g}",))
 
-    told = monitoring.alert(place.namespace, "MeritBreached", TRAINED)
+    found = monitoring.alert(workspace.namespace, "MeritBreached", TRAINED)
     owner = manifest["spec"]["owner"]
-    assert told["labels"]["team"] == owner["team"]
-    assert told["labels"]["contact"] == owner["contact"]
-    assert told["labels"]["severity"] == "warning"
-    assert told["labels"]["signal"] == DRIFT
-    assert told["annotations"]["response"] == "Retrain"
-    assert told["annotations"]["runbook_url"] == owner["runbook"]
-    assert "PSI" in told["annotations"]["summary"]
-    seen = place.model.until(
+    assert found["labels"]["team"] == owner["team"]
+    assert found["labels"]["contact"] == owner["contact"]
+    assert found["labels"]["severity"] == "warning"
+    assert found["labels"]["signal"] == DRIFT
+    assert found["annotations"]["response"] == "Retrain"
+    assert found["annotations"]["runbook_url"] == owner["runbook"]
+    assert "PSI" in found["annotations"]["summary"]
+    seen = workspace.model.until(
         "the end of the training",
         TRAINED,
         lambda seen: seen["status"].get("retrain", {}).get("outcome") == "Succeeded",
@@ -78,7 +78,7 @@ def test_a_population_that_moves_is_trained_for_once_and_the_new_version_is_prom
     assert gitops.trainings() == [run["job"]]
     print(gitops.log(run["job"]).strip())
 
-    seen = place.live("good-r1")
+    seen = workspace.live("good-r1")
     assert seen["spec"]["model"]["uri"].startswith("data:application/json;base64,")
     assert gitops.managers() == {"gitops"}, "Merit never writes spec.model"
     flow = {stage["stage"]: stage["verdict"] for stage in seen["status"]["flow"]}
@@ -86,14 +86,14 @@ def test_a_population_that_moves_is_trained_for_once_and_the_new_version_is_prom
     wait_for(
         "the end of the alert",
         240,
-        lambda: True if "MeritBreached" not in monitoring.alerts(place.namespace) else None,
+        lambda: True if "MeritBreached" not in monitoring.alerts(workspace.namespace) else None,
     )
     assert gitops.trainings() == [run["job"]], "exactly one"
-    assert (phase(place.model.seen()), stable(place.model.seen())) == ("Live", "good-r1")
+    assert (phase(workspace.model.seen()), stable(workspace.model.seen())) == ("Live", "good-r1")
     assert NAME in run["job"]
 
 
 def verdict(seen: Object, signal: str) -> str:
     """What status says of that signal."""
-    told = seen["status"].get("signals", ())
-    return next((each.get("verdict", "") for each in told if each["name"] == signal), "")
+    found = seen["status"].get("signals", ())
+    return next((each.get("verdict", "") for each in found if each["name"] == signal), "")

@@ -70,9 +70,9 @@ def test_who_may_only_read_cannot_push_and_strangers_cannot_even_read(
 
 
 def test_an_error_tells_no_password(served: str, tmp_path: Path) -> None:
-    with pytest.raises(GitError) as told:
+    with pytest.raises(GitError) as found:
         clone(f"http://trainer:s3cret@{served}", tmp_path / "tree")
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(found.value)
 
 
 def test_a_manifest_without_a_model_is_refused() -> None:

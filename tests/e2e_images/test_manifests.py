@@ -39,8 +39,9 @@ def test_the_examples_differ_in_the_version_and_only_slow_is_put_under_load_on_t
     for version in VERSIONS:
         found = yaml.safe_load((PROJECT / f"examples/{version}.yaml").read_text())
         assert ("load" in found["spec"].pop("feasibility", {})) is (version == "slow")
-        replicas = found["spec"]["constraints"]["scale"].pop("replicas")
-        assert replicas == {"min": 2, "max": 2 if version == "slow" else 4}
+        rps, most = (80, 2) if version == "slow" else (40, 4)
+        scale = {"rps": rps, "replicas": {"min": 2, "max": most}}
+        assert found["spec"]["constraints"].pop("scale") == scale
         assert found["spec"].pop("model") == {
             "name": "fraud",
             "version": version,

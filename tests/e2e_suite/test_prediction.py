@@ -29,13 +29,13 @@ def cell(**more):
 
 
 def test_a_forecast_is_one_sentence_with_chance_time_and_price():
-    told = sentence(cell(rolledBack=39, caughtAfter=55.0, badRequests=12.04))
-    assert told == (
+    found = sentence(cell(rolledBack=39, caughtAfter=55.0, badRequests=12.04))
+    assert found == (
         "merit simulate expects of errors 5% at 67 requests/s: caught in 98% of rollouts, "
         "after 55s in the median; 12.0 bad requests each (40 simulated)"
     )
 
 
 def test_what_is_never_caught_has_no_time():
-    told = sentence(cell(rolledBack=0, caughtAfter=None, badRequests=2400))
-    assert told.endswith("caught in 0% of rollouts; 2400.0 bad requests each (40 simulated)")
+    found = sentence(cell(rolledBack=0, caughtAfter=None, badRequests=2400))
+    assert found.endswith("caught in 0% of rollouts; 2400.0 bad requests each (40 simulated)")

@@ -1,4 +1,4 @@
-"""The stage: cluster, images, data plane and operator, each ready before the next begins."""
+"""What the demo runs on: cluster, images, data plane and operator."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from e2e.images.build import SUITE, image, names
 CHART = Path(__file__).parents[2] / "charts" / "merit"
 OPERATOR_NAMESPACE = "merit-system"
 SCRAPE = "5s"
-TICK = "5s"  # between two looks at what is live
+TICK = "5s"  # between two polls at what is live
 DRIFT_WINDOWS = ["1m", "5m"]  # instead of 1h, 6h, 24h
 
 
-class Setting:
+class Environment:
     """Brings up what the demo plays on. `left` says what is running, for whoever stops early."""
 
     def __init__(self, cluster: Cluster) -> None:

@@ -14,7 +14,7 @@ SERVING, PROMOTED, ROLLED_BACK, REJECTED = 240, 600, 420, 240  # seconds until i
 AFTERWARDS = 200  # answers: what traffic does after a decision belongs to the decision
 
 
-class Place:
+class Workspace:
     """One test's model and customers. `manifest` makes a file's text fit the cluster."""
 
     def __init__(self, kubectl: Kubectl, manifest: Callable[[str], str], name: str) -> None:

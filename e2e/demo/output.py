@@ -26,7 +26,7 @@ def elapsed() -> str:
 
 
 def heading(text: str) -> None:
-    """A new part of the story, with the time since the start."""
+    """A new part of the narrator, with the time since the start."""
     say(f"\n== {elapsed()} {text}")
 
 

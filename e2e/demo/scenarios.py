@@ -1,11 +1,11 @@
-"""The versions of the story: what is applied, what has to happen, and by when."""
+"""The scenarios of the demo: what is applied, what has to happen, and by when."""
 
 from __future__ import annotations
 
 from e2e.demo.client import RATE, Answers, Client
 from e2e.demo.kubectl import DemoError
 from e2e.demo.model import Object, condition, example, phase, stable
-from e2e.demo.story import Story
+from e2e.demo.narrator import Narrator
 
 # Seconds. Long beside what is usual: a deadline is for what will not come any more.
 SERVING, PROMOTED, REJECTED, ROLLED_BACK = 240, 600, 240, 420
@@ -19,10 +19,10 @@ def _refused(seen: Object) -> bool:
     return phase(seen) in ("Invalid", "Rejected", "RolledBack", "Withdrawn")
 
 
-def serve(story: Story) -> None:
+def serve(narrator: Narrator) -> None:
     """The first version serves once it has passed its evaluation."""
-    story.apply("good")
-    story.until(
+    narrator.apply("good")
+    narrator.until(
         "version good serving",
         SERVING,
         lambda seen: (
@@ -33,23 +33,23 @@ def serve(story: Story) -> None:
         ),
         _refused,
     )
-    story.told("good passed its evaluation and serves")
+    narrator.report("good passed its evaluation and serves")
 
 
-def welcome(story: Story, client: Client, manifest: str) -> None:
+def welcome(narrator: Narrator, client: Client, manifest: str) -> None:
     """Customers come, every answer counted. `manifest`: of the traffic."""
-    flowing = client.start(manifest, host=story.host)
-    story.told(
+    flowing = client.start(manifest, host=narrator.host)
+    narrator.report(
         f"customers send {RATE} payments a second through the gateway: {flowing.total} answers, "
         f"{flowing.failed} failed"
     )
 
 
-def promote(story: Story, client: Client) -> None:
+def promote(narrator: Narrator, client: Client) -> None:
     """A better one earns traffic and is promoted, and no request fails meanwhile."""
     before = client.now()
-    story.apply("better")
-    story.until(
+    narrator.apply("better")
+    narrator.until(
         "the promotion of version better",
         PROMOTED,
         lambda seen: stable(seen) == "better" and phase(seen) == "Live",
@@ -63,44 +63,44 @@ def promote(story: Story, client: Client) -> None:
         )
     if not after.of("better")[0]:
         raise DemoError("version better was promoted, but no answer the client got is from it")
-    story.told(f"better is promoted; client: {after.total - before.total} requests, 0 failed")
+    narrator.report(f"better is promoted; client: {after.total - before.total} requests, 0 failed")
 
 
-def too_slow(story: Story, client: Client) -> None:
-    """A dear one is as accurate as any, and its load test finds that it can not be served."""
-    serving, before = stable(story.seen()), client.now()
-    story.apply("slow")
-    entry = _rejected(story, "slow", serving, LOADED)
+def too_slow(narrator: Narrator, client: Client) -> None:
+    """A expensive one is as accurate as any, and its load test finds that it can not be served."""
+    serving, before = stable(narrator.seen()), client.now()
+    narrator.apply("slow")
+    entry = _rejected(narrator, "slow", serving, LOADED)
     if entry["stage"] != "Feasibility":
         raise DemoError(f"slow was rejected at {entry['stage']}, not by its load test")
-    story.told(f"slow passed its evaluation, and can not be served ({entry['reason']})")
+    narrator.report(f"slow passed its evaluation, and can not be served ({entry['reason']})")
     after = client.now()
     if failed := after.failed - before.failed:
         raise DemoError(f"{failed} requests to {serving} failed beside the load test of slow")
-    story.told(f"beside it {serving} had {after.total - before.total} requests, 0 failed")
-    story.starts_nothing("slow", LOOKS)
-    story.told("applied again: no second load test")
+    narrator.report(f"beside it {serving} had {after.total - before.total} requests, 0 failed")
+    narrator.starts_nothing("slow", LOOKS)
+    narrator.report("applied again: no second load test")
 
 
-def refuse(story: Story, client: Client, version: str, why: str) -> None:
+def refuse(narrator: Narrator, client: Client, version: str, why: str) -> None:
     """One that misses a bar fails at the gate and never meets a customer. `why`: in the reason."""
-    serving = stable(story.seen())
-    story.apply(version)
-    entry = _rejected(story, version, serving, REJECTED)
+    serving = stable(narrator.seen())
+    narrator.apply(version)
+    entry = _rejected(narrator, version, serving, REJECTED)
     if entry["stage"] != "Evaluation":
         raise DemoError(f"{version} was rejected at {entry['stage']}, not at its evaluation")
     if why not in entry["evidence"]:
         raise DemoError(f"{version} was rejected, yet not for its {why}: {entry['evidence']}")
     if sum(client.after(client.now(), 1).of(version)):
         raise DemoError(f"version {version} was rejected, yet it answered requests of the client")
-    story.told(f"{version} is rejected at the gate ({entry['reason']}); it had no request")
-    story.starts_nothing(version, LOOKS)
-    story.told("applied again: no second Job")
+    narrator.report(f"{version} is rejected at the gate ({entry['reason']}); it had no request")
+    narrator.starts_nothing(version, LOOKS)
+    narrator.report("applied again: no second Job")
 
 
-def _rejected(story: Story, version: str, serving: str, seconds: float) -> Object:
+def _rejected(narrator: Narrator, version: str, serving: str, seconds: float) -> Object:
     """What the ledger says of it once a gate has said no; meanwhile it has no traffic."""
-    seen = story.until(
+    seen = narrator.until(
         f"the rejection of version {version}",
         seconds,
         lambda seen: phase(seen) == "Rejected",
@@ -113,11 +113,11 @@ def _rejected(story: Story, version: str, serving: str, seconds: float) -> Objec
     return dict(seen["status"]["rejected"][0])
 
 
-def roll_back(story: Story, client: Client) -> None:
+def roll_back(narrator: Narrator, client: Client) -> None:
     """A failing one passes its evaluation, fails on live inputs, and loses its traffic."""
-    serving, before = stable(story.seen()), client.now()
-    story.apply("failing")
-    seen = story.until(
+    serving, before = stable(narrator.seen()), client.now()
+    narrator.apply("failing")
+    seen = narrator.until(
         "the rollback of version failing",
         ROLLED_BACK,
         lambda seen: (
@@ -127,7 +127,7 @@ def roll_back(story: Story, client: Client) -> None:
         ),
         lambda seen: phase(seen) in ("Invalid", "Rejected", "Withdrawn") or stable(seen) != serving,
     )
-    _recorded(story, seen)
+    _recorded(narrator, seen)
     settled = client.after(client.now(), AFTERWARDS)
     later = client.after(settled, AFTERWARDS)
     if later.failed != settled.failed:
@@ -135,34 +135,34 @@ def roll_back(story: Story, client: Client) -> None:
             f"{later.failed - settled.failed} requests failed after the rollback, the last with "
             f"{later.last_error!r}"
         )
-    _count(story, before, settled)
-    story.told(f"{serving} serves everything again: {AFTERWARDS} more requests, 0 failed")
-    story.starts_nothing("failing", LOOKS)
-    story.told("applied again: no new Job, no new canary")
+    _count(narrator, before, settled)
+    narrator.report(f"{serving} serves everything again: {AFTERWARDS} more requests, 0 failed")
+    narrator.starts_nothing("failing", LOOKS)
+    narrator.report("applied again: no new Job, no new canary")
 
 
-def turn(story: Story, client: Client) -> None:
+def turn(narrator: Narrator, client: Client) -> None:
     """One that is promoted and turns slow minutes later is compared, and taken back."""
-    serving = stable(story.seen())
-    story.apply("leaking")
-    story.until(
+    serving = stable(narrator.seen())
+    narrator.apply("leaking")
+    narrator.until(
         "the promotion of version leaking",
         PROMOTED,
         lambda seen: stable(seen) == "leaking" and phase(seen) == "Live",
         _refused,
     )
-    story.told("leaking earned its traffic as any other, and serves everything")
+    narrator.report("leaking earned its traffic as any other, and serves everything")
     before = client.now()
-    story.until(
+    narrator.until(
         "the doubt about version leaking",
         TURNED,
         lambda seen: phase(seen) == "Comparing",
         lambda seen: phase(seen) == "RolledBack",
     )
-    story.told(
+    narrator.report(
         f"it turned slow; {serving} is brought in beside it, to be compared in the same minutes"
     )
-    seen = story.until(
+    seen = narrator.until(
         "the rollback of version leaking",
         COMPARED,
         lambda seen: phase(seen) == "RolledBack" and "rollback" in seen["spec"],
@@ -175,14 +175,14 @@ def turn(story: Story, client: Client) -> None:
     later = client.after(settled, AFTERWARDS)
     if later.slow != settled.slow:
         raise DemoError(f"{later.slow - settled.slow} answers were slow after the rollback")
-    story.told(f"leaking is taken back ({entry['reason']}: {entry.get('evidence', '')})")
-    story.told(
+    narrator.report(f"leaking is taken back ({entry['reason']}: {entry.get('evidence', '')})")
+    narrator.report(
         f"the price, by the client's count: {settled.slow - before.slow} slow answers of "
         f"{settled.total - before.total}; then {AFTERWARDS} more, none slow"
     )
 
 
-def _recorded(story: Story, seen: Object) -> None:
+def _recorded(narrator: Narrator, seen: Object) -> None:
     entry, pin = seen["status"]["rejected"][0], seen["spec"]["rollback"]
     if entry["stage"] != "Rollout":
         raise DemoError(f"failing was stopped at {entry['stage']}, not in its rollout")
@@ -192,16 +192,16 @@ def _recorded(story: Story, seen: Object) -> None:
         raise DemoError(f"spec.rollback names {pin['fromRevision']}, not {entry['revision']}")
     if pin["toRevision"] != seen["status"]["stable"]["revision"]:
         raise DemoError(f"spec.rollback leads to {pin['toRevision']}, which does not serve")
-    story.told(
+    narrator.report(
         f"failing is rolled back from canary ({entry['reason']}: {entry.get('evidence', '')})"
     )
-    story.told("spec.model is as applied; spec.rollback says what is rejected, and why")
+    narrator.report("spec.model is as applied; spec.rollback says what is rejected, and why")
 
 
-def _count(story: Story, before: Answers, after: Answers) -> None:
+def _count(narrator: Narrator, before: Answers, after: Answers) -> None:
     failed, total = after.failed - before.failed, after.total - before.total
     if not failed:
         raise DemoError("version failing was rolled back, but the client saw no bad request")
-    story.told(
+    narrator.report(
         f"the price, by the client's count: {failed} bad requests of {total} ({failed / total:.2%})"
     )

@@ -1,4 +1,4 @@
-"""One object's story: its line of `kubectl get` as it changes, and why each decision was taken."""
+"""What the demo shows: the line of `kubectl get` as it changes, and why each decision was taken."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from e2e.demo.kubectl import DemoError, Kubectl, wait_for
 from e2e.demo.model import NAME, NAMESPACE, Model, Object, condition, now
-from e2e.demo.words import heading, say
+from e2e.demo.output import heading, say
 
 OFTEN = 15  # seconds between two lines that differ in numbers only
 WIDTH = len("demo-watch")
 
 
-class Story(Model):
+class Narrator(Model):
     """Applies versions of one object and tells what becomes of them, each line with its namespace.
 
     `namespace`, `host`: as of Model.
@@ -39,14 +39,14 @@ class Story(Model):
         return said
 
     def say(self, text: str) -> None:
-        """One line of this story."""
+        """One line of this narrator."""
         say(f"   {self.namespace:{WIDTH}} {text}")
 
     def heading(self, text: str) -> None:
-        """A new part of this story."""
+        """A new part of this narrator."""
         heading(f"{self.namespace}: {text}")
 
-    def told(self, text: str) -> None:
+    def report(self, text: str) -> None:
         """A fact that was checked."""
         self.say(f"ok: {text}")
 
