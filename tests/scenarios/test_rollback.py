@@ -189,3 +189,26 @@ async def test_traffic_is_rolled_back_before_the_event_is_written() -> None:
     kinds = [kind for _, (kind, _, _) in world.server.log[before:]]
     assert kinds.index("HTTPRoute") < kinds.index("Event")
     assert world.weights == {"good": 100}
+
+
+async def test_bad_and_good_declared_in_turn_are_no_theft_of_the_pin() -> None:
+    world = await World(rollouts.ROLLED_BACK).play()
+    for _ in range(5):
+        steps.apply("good", steps.live("good")).do(world)
+        await world.run(lambda w: "rollback" not in w.mdep["spec"], 60.0, "the pin is cleared")
+        await world.advance(30.0)
+        steps.apply("failing", steps.rolled_back).do(world)
+        await world.run(steps.rolled_back, 60.0, "the pin is back")
+        await world.advance(30.0)
+    assert not condition(world, "OwnershipConflict")
+
+
+async def test_a_pin_that_a_user_removes_along_with_the_bad_version_is_no_theft() -> None:
+    world = await World(rollouts.ROLLED_BACK).play()
+    for _ in range(5):
+        world.store.patch(REF, {"spec": {"rollback": None}}, steps.USER)
+        steps.apply("good", steps.live("good")).do(world)
+        await world.advance(30.0)
+        steps.apply("failing", steps.rolled_back).do(world)
+        await world.run(steps.rolled_back, 60.0, "the pin is back")
+    assert not condition(world, "OwnershipConflict")

@@ -76,6 +76,7 @@ class Gatherer:
         await memory.load(self._cluster, key, uid)
         status = memory.with_newest_watch(read_status(obj.get("status") or {}))
         declared = self._declared(key, obj, memory)
+        memory.forget_other_pin(declared.identity)
         accepted = memory.accepted(declared.spec, declared.identity, status.route)
         children = Children(self._cache, key, uid, status, memory)
         seen = Observed(

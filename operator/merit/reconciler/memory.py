@@ -72,9 +72,10 @@ class Memory:
     server refused its objects. `conflict`: generation, sentence, time. `watch`: evidence about what
     serves, newer than in status. `digests`: of what was applied and is not in status yet, by
     `kind/name`; None for a child that was removed. `corrections`: when each child was corrected.
-    `announced`: since when the gateway knows each revision. `pinned`: revision and policy of the
-    pin that was written last; `pin_losses`: when it had to be written again. `traffic_refused`: why
-    weights could not be set. `training`: why no training could be started: reason, sentence, time.
+    `announced`: since when the gateway knows each revision. `pinned`: revision, policy and time of
+    the rejection whose pin was written and ought to stand; `pin_losses`: when it had to be written
+    again. `traffic_refused`: why weights could not be set. `training`: why no training could be
+    started: reason, sentence, time.
     `pending_events`: Events of what was decided, in their order.
     """
 
@@ -90,7 +91,7 @@ class Memory:
     watch: WatchState | None = None
     replicas: ReplicaLog = field(default_factory=ReplicaLog)
     record_index: RecordIndex = field(default_factory=RecordIndex)
-    pinned: tuple[str, str] | None = None
+    pinned: tuple[str, str, str] | None = None
     pin_losses: list[float] = field(default_factory=list)
     traffic_refused: str = ""
     announced: dict[str, float] = field(default_factory=dict)
@@ -140,11 +141,18 @@ class Memory:
 
     def note_pin(self, pin: Mapping[str, str], now: float) -> None:
         """A pin was written: for the first time, or because it was lost."""
-        key = (pin["fromRevision"], pin["fromPolicy"])
+        key = (pin["fromRevision"], pin["fromPolicy"], pin["at"])
         if self.pinned == key:
             self.pin_losses = [*self.pin_losses, now][-8:]
         else:
             self.pinned, self.pin_losses = key, []
+
+    def forget_other_pin(self, declared: Identity | None) -> None:
+        """Forget a pin about anything else than what is declared: that nobody misses."""
+        if self.pinned is None or declared is None:
+            return
+        if self.pinned[:2] != (declared.revision, declared.stage_policy("Rollout")):
+            self.pinned = None
 
     def add_record(self, name: str, record: str, data: Mapping[str, Any]) -> None:
         """Take the accepted spec from a ControllerRevision's data; one that is not ours is skipped.
