@@ -74,10 +74,14 @@ class Lease:
         while not await self.attempt():
             await asyncio.sleep(self._timing.poll * random.uniform(0.8, 1.0))
 
-    async def keep(self) -> None:
-        """Renew for ever. LeaseLost if another replica holds it, or no renewal succeeds in time."""
+    async def keep(self, hung: Callable[[], bool] = lambda: False) -> None:
+        """Renew for ever. LeaseLost if another replica holds it, if no renewal succeeds in time, or
+        if the process is `hung`.
+        """
         while True:
             await asyncio.sleep(self._timing.renew * random.uniform(0.9, 1.0))
+            if hung():
+                raise self._lost("the operator's event loop does not run")
             while not await self.renew():
                 await asyncio.sleep(0.5)
 

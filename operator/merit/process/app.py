@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import random
 import signal
 import time
@@ -22,7 +21,7 @@ from merit.kube.cache import Cache, Key
 from merit.kube.client import Cluster
 from merit.kube.errors import ApiError
 from merit.kube.events import EventRecorder
-from merit.kube.lease import Lease, LeaseLost, watchdog
+from merit.kube.leadership import Leadership
 from merit.kube.relist import Relist
 from merit.kube.watch_health import WatchHealth
 from merit.kube.watches import Watched, Watches, watched
@@ -69,12 +68,17 @@ class Operator:
         namespaces = config.watch.namespaces
         self._cache = Cache()
         recorder = EventRecorder(cluster, instance=options.identity)
-        self._lease = Lease(
-            cluster, namespace=options.namespace, name="merit", identity=options.identity
+        self._liveness = LivenessProbe()
+        self._leadership = Leadership(
+            Cluster.connect,
+            namespace=options.namespace,
+            name="merit",
+            identity=options.identity,
+            lag=self._liveness.lag,
         )
         callbacks = Callbacks(
             wake=lambda key, *, safety=False: self._queue.add(key, safety=safety),
-            may_decide=self._lease.may_decide,
+            may_decide=self._leadership.may_decide,
         )
         components = build(cluster, self._cache, recorder, config, calls, callbacks)
         self._reconciler, self._metrics = components.reconciler, components.metrics
@@ -89,7 +93,6 @@ class Operator:
             cluster, self._cache, watch_health, self._kinds, namespaces=namespaces
         )
         self._watches = Watches(self._kinds, watch_health.seen, namespaces=namespaces)
-        self._liveness = LivenessProbe()
         self._ready = False
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -121,8 +124,7 @@ class Operator:
             group.create_task(self._lead())
 
     async def _lead(self) -> None:
-        await self._lease.acquire()
-        watchdog(self._lease)
+        await self._leadership.acquired()
         log.info("leading", extra={"identity": self._options.identity})
         async with asyncio.TaskGroup() as group:
             group.create_task(self._queue.run())
@@ -133,18 +135,8 @@ class Operator:
                     empty=lambda: not self._cache.keys(),
                 )
             )
-            group.create_task(self._keep())
             if self._outbox is not None:
                 group.create_task(self._outbox.run())
-
-    async def _keep(self) -> None:
-        try:
-            await self._lease.keep()
-        except LeaseLost as lost:
-            # Exit without running any finally: it might write while the new leader writes, too.
-            log.critical("%s", lost)
-            logging.shutdown()
-            os._exit(1)
 
     async def _watching(self) -> None:
         await self._watches.ended.wait()
@@ -173,7 +165,7 @@ class Operator:
         working.cancel()
         with contextlib.suppress(asyncio.CancelledError, BaseExceptionGroup, Exception):
             await working
-        await self._lease.release()
+        await self._leadership.release()
         await self._watches.stop(timeout=1.0)
 
     def _wake(self, key: Key) -> None:
@@ -183,7 +175,7 @@ class Operator:
         metrics = OperatorMetrics(
             calls=self._calls,
             queue=self._queue_stats,
-            leading=lambda: self._lease.leading,
+            leading=lambda: self._leadership.leading,
             lag=self._liveness.lag,
             watch_ages=self._watch_health.ages,
             now=time.time,
