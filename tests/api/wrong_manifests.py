@@ -251,6 +251,20 @@ WRONG = [
         "MERIT_",
         crd=False,
     ),
+    *(
+        Wrong(
+            f"a label of the operator in the template of {part}",
+            put(
+                f"spec.{part}.template.metadata",
+                {"labels": {"team": "x", "merit.dev/revision": "0" * 8}},
+                put("spec.retrain.job.template.spec.containers", [{"name": "t", "image": "t:1"}]),
+            ),
+            f"spec.{part}.template.metadata.labels",
+            "merit.dev/",
+            crd=False,
+        )
+        for part in ("serving", "evaluation.job", "retrain.job")
+    ),
     Wrong(
         "a failure mode whose signal has no bound",
         put("spec.constraints.cost", ..., put("spec.failureModes.0.signal", "cost")),

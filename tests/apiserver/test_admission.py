@@ -29,6 +29,12 @@ MAKES = [
         "resources": ["httproutes"],
         "verbs": ["create"],
     },
+    {
+        "apiGroups": ["batch"],
+        "resources": ["cronjobs"],
+        "resourceNames": ["train-fraud"],
+        "verbs": ["update"],
+    },
 ]
 NOTES = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "patch", "get"]}
 SERVING = "spec.serving.template.spec"
@@ -254,6 +260,17 @@ def test_a_named_account_needs_the_verb_use_on_it(
     for harmless in ("", "default", None):
         taken = scorer("account", path, harmless)
         assert not refused(guarded, "deployer", taken, "create", "--dry-run=server")
+
+
+def test_the_pods_of_a_cron_job_run_only_for_who_may_write_that_cron_job(
+    guarded: ControlPlane,
+) -> None:
+    def declared(user: str, cron_job: str) -> str:
+        trained = scorer("trained", "spec.retrain", {"cronJob": cron_job})
+        return refused(guarded, user, trained, "create", "--dry-run=server")
+
+    assert "you need the right to update that CronJob" in declared("deployer", "payroll")
+    assert not declared("deployer", "train-fraud")
 
 
 HOST = {

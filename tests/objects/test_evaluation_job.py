@@ -7,7 +7,7 @@ from typing import Any
 from merit.api.spec import Spec
 from merit.api.validation import parse_spec
 from merit.objects.evaluation_job import evaluation_job
-from merit.objects.workload import owner_reference
+from merit.objects.workload import add_pod_labels, labels, owner_reference
 from tests.api.manifests import put
 
 TEMPLATE = "spec.evaluation.job.template"
@@ -43,6 +43,15 @@ def env(container: dict[str, Any]) -> dict[str, str]:
 def with_init(**pod_spec: Any) -> dict[str, Any]:
     whole = {"initContainers": [{"name": "fetch", "image": "f:1"}], **pod_spec}
     return put(f"{TEMPLATE}.spec", {"containers": [{"name": "e", "image": "e:1"}], **whole})
+
+
+def test_a_label_of_the_operator_in_a_template_does_not_reach_the_pod() -> None:
+    """A spec that was accepted before such labels were refused, or a CronJob."""
+    template: dict[str, Any] = {
+        "metadata": {"labels": {"team": "x", "merit.dev/revision": "0" * 8}, "annotations": {}}
+    }
+    add_pod_labels(template, labels("fraud"))
+    assert template["metadata"]["labels"] == {"team": "x"} | labels("fraud")
 
 
 def test_every_container_knows_which_run_it_is() -> None:

@@ -124,6 +124,41 @@ async def test_a_failed_training_is_reported_and_not_retried_in_a_loop() -> None
     assert "BackoffLimitExceeded" in alert.annotations["summary"]
 
 
+REFUSED_PODS = {
+    "access to the node": (
+        {"spec": {"hostNetwork": True}},
+        "CronJob train-fraud: jobTemplate.spec.template.spec.hostNetwork: hostNetwork gives access "
+        "to the node",
+    ),
+    "a label of the operator": (
+        {"metadata": {"labels": {"merit.dev/role": "serving"}}},
+        'CronJob train-fraud: jobTemplate.spec.template.metadata.labels: "merit.dev/role" is set '
+        "by the operator",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED_PODS)
+async def test_a_cron_job_gets_the_checks_of_a_declared_template(what: str) -> None:
+    more, said = REFUSED_PODS[what]
+    template = copy.deepcopy(retraining.JOB)
+    template["template"] |= {"metadata": more.get("metadata", {})}
+    template["template"]["spec"] |= more.get("spec", {})
+    script = (
+        retraining.declare("good", {"cronJob": retraining.CRON_JOB}),
+        retraining.breach(
+            lambda w: outcome("Starting")(w) and bool(w.status["retrain"].get("reason"))
+        ),
+    )
+    world = World(script)
+    retraining.cron_job(world, template)
+    await world.play()
+    await world.advance(120.0)
+    assert condition(world)[:2] == ("False", "RetrainRefused")
+    assert condition(world)[2].startswith(said)
+    assert not trainings(world)
+
+
 async def test_a_missing_cron_job_is_named_and_the_training_begins_when_it_exists() -> None:
     board = AlertBoard()
     script = (

@@ -17,14 +17,20 @@ def host_access(spec: Spec) -> Invalid | None:
     An admission policy may refuse the same earlier, but it may not be installed.
     """
     for field, template in _templates(spec):
-        for where, what in _node_access(template.get("spec") or {}):
-            return Invalid(
-                field=f"{field}.spec.{where}",
-                message=f"{what} gives access to the node, which the operator's "
-                "configuration forbids",
-                remedy="remove it, or ask for pods.hostAccess in the operator's configuration",
-                reason="HostAccessRefused",
-            )
+        if refused := template_host_access(template, field):
+            return refused
+    return None
+
+
+def template_host_access(template: Mapping[str, Any], field: str) -> Invalid | None:
+    """The same for one pod template, which is at that field."""
+    for where, what in _node_access(template.get("spec") or {}):
+        return Invalid(
+            field=f"{field}.spec.{where}",
+            message=f"{what} gives access to the node, which the operator's configuration forbids",
+            remedy="remove it, or ask for pods.hostAccess in the operator's configuration",
+            reason="HostAccessRefused",
+        )
     return None
 
 

@@ -170,7 +170,8 @@ _TABLE = (
      "run the training by hand if it cannot wait"),
     ("CronJobMissing", "the CronJob that spec.retrain names does not exist",
      "create it, or name another one"),
-    ("RetrainRefused", "the API server refuses the Job of the training", "correct the template"),
+    ("RetrainRefused", "the Job of the training may not run, or the API server refuses it",
+     "correct the template, or the CronJob"),
     # alerts
     ("AlertsUndelivered",
      "Alertmanager does not accept the alerts of this object; nothing else is affected",

@@ -12,6 +12,7 @@ from merit.api.names import (
     API_VERSION,
     KIND,
     LABEL_NAME,
+    LABEL_PREFIX,
     LABEL_REVISION,
     LABEL_ROLE,
     SERVING,
@@ -74,9 +75,10 @@ def metadata(name: str, namespace: str, owner: Object, labels: dict[str, str]) -
 
 
 def add_pod_labels(template: Object, more: Mapping[str, str]) -> None:
-    """Add labels to a pod template, in place."""
+    """Set our labels on a pod template, in place: the user's own, and no other of ours."""
     meta = dict(template.get("metadata") or {})
-    meta["labels"] = dict(meta.get("labels") or {}) | dict(more)
+    users = (meta.get("labels") or {}).items()
+    meta["labels"] = {k: v for k, v in users if not k.startswith(LABEL_PREFIX)} | dict(more)
     template["metadata"] = meta
 
 

@@ -229,6 +229,7 @@ class Gatherer:
             load_image=self._config.images.tools,
             counters=self._counters.get(name, ()),
             takes_queries=source is not None and source[1].takes_queries_from(namespace),
+            host_access=self._config.pods.host_access,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from merit.api.names import RESERVED_ENV
+from merit.api.names import LABEL_PREFIX, RESERVED_ENV
 from merit.api.quantity import InvalidValue, shown
 from merit.api.spec import Spec
 
@@ -27,10 +27,26 @@ def check_job(job: Mapping[str, Any], field: str) -> None:
     containers(job.get("template"), f"{field}.template")
 
 
-def containers(template: Any, field: str) -> list[dict[str, Any]]:
-    """The containers of a pod template. Raises InvalidValue for a malformed one, and for
-    environment variables that the operator reserves.
+def check_labels(template: Any, field: str) -> None:
+    """Check that no label is one of the operator: with it, the pod of an evaluation could be an
+    endpoint of what serves. Raises InvalidValue.
     """
+    meta = template.get("metadata") if isinstance(template, Mapping) else None
+    labels = meta.get("labels") if isinstance(meta, Mapping) else None
+    for name in labels if isinstance(labels, Mapping) else ():
+        if isinstance(name, str) and name.startswith(LABEL_PREFIX):
+            raise InvalidValue(
+                f'"{shown(name)}" is set by the operator',
+                f"choose a label that does not begin with {LABEL_PREFIX}",
+                f"{field}.metadata.labels",
+            )
+
+
+def containers(template: Any, field: str) -> list[dict[str, Any]]:
+    """The containers of a pod template. Raises InvalidValue for a malformed one, and for labels
+    and environment variables that the operator reserves.
+    """
+    check_labels(template, field)
     pod = template.get("spec") if isinstance(template, dict) else None
     listed = pod.get("containers") if isinstance(pod, dict) else None
     if not isinstance(pod, dict) or not isinstance(listed, list) or not listed:

@@ -148,6 +148,7 @@ class Tuning:
     Merit's image for reading frameworks' files, `load_image`: that of the load generator; empty if
     not configured. `counters`: the metrics by which the source's preset for servers counts
     requests, best first. `takes_queries`: the source takes users' queries from this namespace.
+    `host_access`: users' pods may have access to their node.
     """
 
     source: str = ""
@@ -161,6 +162,7 @@ class Tuning:
     load_image: str = ""
     counters: tuple[Counter, ...] = ()
     takes_queries: bool = True
+    host_access: bool = False
 
 
 @dataclass(frozen=True, slots=True)

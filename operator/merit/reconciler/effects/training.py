@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from merit.api.host_access import template_host_access
+from merit.api.quantity import InvalidValue
+from merit.api.rules.templates import check_labels
 from merit.api.spec import Spec
+from merit.api.validation import Invalid
 from merit.kube.errors import ApiError, Unreachable
 from merit.objects.training_job import training_job
 from merit.policy.state.decision import Retrain
@@ -50,7 +54,21 @@ async def _template(writer: ObjectWriter) -> Mapping[str, Any] | None:
         _remember(writer, "CronJobMissing", f"there is no CronJob {name} in {writer.key.namespace}")
         return None
     found_spec: Mapping[str, Any] = template["spec"]
+    if refused := _refusal(writer, found_spec.get("template") or {}):
+        _remember(writer, "RetrainRefused", f"CronJob {name}: {refused}")
+        return None
     return found_spec
+
+
+def _refusal(writer: ObjectWriter, template: Mapping[str, Any]) -> str:
+    """Why a CronJob's pods may not run; its template was never accepted, and changes any time."""
+    field = "jobTemplate.spec.template"
+    try:
+        check_labels(template, field)
+    except InvalidValue as wrong:
+        return Invalid(wrong.field, wrong.message, wrong.remedy).sentence()
+    found = None if writer.seen.tuning.host_access else template_host_access(template, field)
+    return found.sentence() if found else ""
 
 
 def _environment(writer: ObjectWriter, action: Retrain) -> dict[str, str]:
