@@ -6,7 +6,7 @@ import copy
 import itertools
 from typing import Any
 
-from merit.kube.errors import ApiError, Conflict, NotFound
+from merit.kube.errors import ApiError, Conflict, Forbidden, NotFound
 
 Object = dict[str, Any]
 
@@ -22,11 +22,15 @@ class Clock:
 
 
 class FakeCluster:
-    """Objects by kind, namespace and name, with resourceVersions. `failing` is raised if set."""
+    """Objects by kind, namespace and name, with resourceVersions. `failing` is raised if set.
+
+    `forbidden`: namespaces that may not be listed, as after their deletion with the Role in them.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str, str], Object] = {}
         self.failing: ApiError | None = None
+        self.forbidden: set[str] = set()
         self.writes = 0
         self._versions = itertools.count(1)
 
@@ -80,4 +84,10 @@ class FakeCluster:
         timeout: float = 30.0,
         metadata_only: bool = False,
     ) -> Any:
-        return [copy.deepcopy(o) for (k, _, _), o in self.objects.items() if k == kind]
+        if namespace in self.forbidden:
+            raise Forbidden(403, "Forbidden", f"cannot list {kind} in {namespace}")
+        return [
+            copy.deepcopy(obj)
+            for (of_kind, where, _), obj in self.objects.items()
+            if of_kind == kind and namespace in (None, where)
+        ]

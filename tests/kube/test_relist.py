@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from merit.kube.cache import Cache, Key
+from merit.kube.errors import Forbidden
 from merit.kube.relist import LAG, SILENCE, Relist
 from merit.kube.watch_health import WatchHealth
 from merit.kube.watches import Watched, watched
@@ -16,15 +19,22 @@ POD = Watched("", "v1", "pods", "Pod")
 class RelistBench:
     """A cluster, a cache and a relist of pods."""
 
-    def __init__(self) -> None:
+    def __init__(self, *namespaces: str) -> None:
         self.cluster, self.cache, self.clock = FakeCluster(), Cache(), Clock()
         self.woken: list[Key] = []
         self.watch_health = WatchHealth(self.cache, self.woken.append, clock=self.clock)
-        self.relist = Relist(self.cluster, self.cache, self.watch_health, [POD], clock=self.clock)
+        self.relist = Relist(
+            self.cluster,
+            self.cache,
+            self.watch_health,
+            [POD],
+            namespaces=namespaces,
+            clock=self.clock,
+        )
 
-    async def pod(self, name: str) -> dict[str, Any]:
+    async def pod(self, name: str, namespace: str = "ns") -> dict[str, Any]:
         labels = {"merit.dev/name": "scorer"}
-        metadata = {"name": name, "namespace": "ns", "labels": labels}
+        metadata = {"name": name, "namespace": namespace, "labels": labels}
         return await self.cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
 
 
@@ -115,3 +125,50 @@ def test_routes_are_watched_only_where_gateway_api_is_used() -> None:
     without = {kind.plural for kind in watched(gateway_api=False)}
     assert with_routes - without == {"httproutes"}
     assert "modeldeployments" in without
+
+
+async def test_a_namespace_that_may_not_be_listed_keeps_no_other_from_being_served() -> None:
+    bench = RelistBench("gone", "ns")
+    bench.cluster.forbidden = {"gone"}
+    await bench.pod("p")
+    await bench.relist.fill()
+    assert bench.cache.get("Pod", "ns", "p") is not None
+    assert bench.relist.closed == {"gone"}
+
+
+async def test_if_no_namespace_may_be_listed_a_right_is_missing_and_the_start_fails() -> None:
+    bench = RelistBench("gone", "lost")
+    bench.cluster.forbidden = {"gone", "lost"}
+    with pytest.raises(Forbidden, match="cannot list Pod in gone"):
+        await bench.relist.fill()
+
+
+async def test_a_namespace_that_is_deleted_meanwhile_is_dropped_and_nothing_is_sick() -> None:
+    bench = RelistBench("gone", "ns")
+    await bench.pod("p", "gone")
+    await bench.relist.fill()
+    bench.cluster.forbidden = {"gone"}
+    assert await bench.relist.once(POD)
+    assert bench.cache.get("Pod", "gone", "p") is not None, "a refusal alone is no deletion"
+    bench.woken.clear()
+    for _ in range(4):
+        bench.clock.now += SILENCE / 2
+        assert await bench.relist.once(POD)
+        assert bench.relist.sick() == []
+    assert bench.cache.get("Pod", "gone", "p") is None
+    assert bench.woken == [Key("gone", "scorer")]
+    assert bench.relist.closed == {"gone"}
+
+
+async def test_a_namespace_that_may_be_listed_again_is_served_again() -> None:
+    bench = RelistBench("gone", "ns")
+    bench.cluster.forbidden = {"gone"}
+    await bench.pod("p", "gone")
+    await bench.relist.fill()
+    await bench.relist.reopen()
+    assert bench.relist.closed == {"gone"}
+    bench.cluster.forbidden = set()
+    await bench.relist.reopen()
+    assert not bench.relist.closed
+    assert bench.woken[-1] == Key("gone", "scorer")
+    assert await bench.relist.once(POD)

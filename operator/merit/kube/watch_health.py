@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from merit.api.names import KIND
@@ -47,16 +47,16 @@ class WatchHealth:
             owners |= self._affected(key, obj)
         elif before is not None:
             owners.add(label_key(before))  # its label may have been changed to another's
-        self._wake_all(owners)
+        self.wake(owners)
 
     def lost(self, kind: str, namespace: str, name: str, uid: str | None) -> None:
         """The object has been deleted."""
         forgotten = self._cache.drop(kind, namespace, name, uid)
         if forgotten is None:
             return
-        self._wake_all({owner_key(kind, forgotten)})
+        self.wake({owner_key(kind, forgotten)})
         if kind == KIND:
-            self._wake_all(self._affected(Key(namespace, name), None))
+            self.wake(self._affected(Key(namespace, name), None))
 
     def confirm(self, kind: str) -> None:
         """The watch of this kind works: an event came, or a list agrees with the cache."""
@@ -71,7 +71,8 @@ class WatchHealth:
         """Kinds without a confirmation for `limit` seconds."""
         return sorted(kind for kind, age in self.ages().items() if age > limit)
 
-    def _wake_all(self, keys: set[Key | None] | set[Key]) -> None:
+    def wake(self, keys: Iterable[Key | None]) -> None:
+        """Reconcile these, if they are any."""
         for key in keys:
             if key is not None:
                 self._wake(key)

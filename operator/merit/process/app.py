@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from merit.api.names import KIND
 from merit.config import Config
 from merit.kube.cache import Cache, Key
 from merit.kube.client import Cluster
@@ -83,9 +84,7 @@ class Operator:
         components = build(cluster, self._cache, recorder, config, calls, callbacks)
         self._reconciler, self._metrics = components.reconciler, components.metrics
         self._telemetry, self._outbox = components.telemetry, components.outbox
-        self._queue: WorkQueue = WorkQueue(
-            self._reconciler.reconcile, urgent=self._reconciler.urgent
-        )
+        self._queue: WorkQueue = WorkQueue(self._reconcile, urgent=self._reconciler.urgent)
         self._watch_health = watch_health = WatchHealth(
             self._cache, self._wake, affected=self._reconciler.affected
         )
@@ -167,6 +166,12 @@ class Operator:
             await working
         await self._leadership.release()
         await self._watches.stop(timeout=1.0)
+
+    async def _reconcile(self, key: Key) -> float | None:
+        """A pass; not on a part of what a namespace has, but to forget what is gone."""
+        if key.namespace in self._relist.closed and self._cache.get(KIND, *key) is not None:
+            return None
+        return await self._reconciler.reconcile(key)
 
     def _wake(self, key: Key) -> None:
         self._queue.add(key, after=0.0 if self._ready else random.uniform(0.0, SPREAD))
