@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 Sink = Callable[[str, dict[str, Any], bool], None]
 """Is called with the kind, the whole object, and whether it was deleted."""
 
+LOOK = 1.0
+"""Seconds between two looks at kopf's watchers."""
 LINGER = 0.5
 """Seconds for open streams to end over TLS: aiohttp waits for that of idle connections only."""
 
@@ -70,6 +73,15 @@ def watched(*, gateway_api: bool) -> tuple[Watched, ...]:
     return (*LISTED, *CHILDREN, *([ROUTES] if gateway_api else []), OWN)
 
 
+class Backoffs:
+    """Seconds between attempts, without end: kopf's own, eight of them, end a watch for good."""
+
+    SECONDS = (1.0, 1.0, 2.0, 3.0, 5.0, 8.0)
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain(self.SECONDS, itertools.repeat(self.SECONDS[-1]))
+
+
 class NoDiffBase(kopf.DiffBaseStorage):
     """Keeps nothing on objects. This halves the CPU time per event."""
 
@@ -114,6 +126,7 @@ def settings(kinds: Iterable[Watched], *, trust_env: bool = False) -> kopf.Opera
     chosen.queueing.idle_timeout = 0.5
     chosen.networking.request_timeout = 30
     chosen.networking.connect_timeout = 5
+    chosen.networking.error_backoffs = Backoffs()
     chosen.networking.trust_env = trust_env
     chosen.posting.enabled = False
     chosen.scanning.disabled = True
@@ -158,8 +171,9 @@ def _handler(kind: str, sink: Sink) -> Callable[..., Any]:
 class Watches:
     """kopf in a thread and loop of its own: its signal handlers and its end affect nothing else.
 
-    `sink` is called in the loop that called `start`; `ended` is set there when kopf ends, which it
-    does by itself only when watching has become impossible.
+    `sink` is called in the loop that called `start`; `ended` is set there when kopf ends, or one of
+    its watches: refused requests are repeated for ever, but an ERROR event ends a watch, which kopf
+    logs before it goes on without it.
     """
 
     def __init__(
@@ -184,6 +198,7 @@ class Watches:
         register(registry, self._kinds, relay)
 
         async def watch() -> None:
+            guard = asyncio.create_task(self._stop_after_one())
             await kopf.operator(
                 registry=registry,
                 settings=settings(self._kinds),
@@ -192,6 +207,7 @@ class Watches:
                 namespaces=self._namespaces,
                 stop_flag=self._stop,
             )
+            guard.cancel()
             await asyncio.sleep(LINGER)
 
         def run() -> None:
@@ -205,6 +221,15 @@ class Watches:
 
         self._thread = threading.Thread(target=run, name="kopf", daemon=True)
         self._thread.start()
+
+    async def _stop_after_one(self) -> None:
+        """Stop kopf once a watch has ended. Only the names of its tasks tell what they do."""
+        watchers: set[asyncio.Task[Any]] = set()
+        while not any(task.done() for task in watchers):
+            tasks = asyncio.all_tasks()
+            watchers |= {task for task in tasks if task.get_name().startswith("watcher for ")}
+            await asyncio.sleep(LOOK)
+        self._stop.set()
 
     async def stop(self, timeout: float) -> None:
         """Stop watching; wait at most `timeout` seconds for that."""
