@@ -88,6 +88,39 @@ async def test_what_is_no_answer_is_lost_metrics_at_the_first_try(server, reply)
     assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"407 for\nGET /api/v1/query\nAuthorization: Bearer s3cret-token\nX-Scope-OrgID: risk-team",
+        b'{"status":"error","errorType":"proxy","error":"denied: Bearer s3cret-token"}',
+        b'{"status":"error","errorType":"proxy","error":"no tenant risk-team"}',
+        b'{"error":"Bearer s3cret-token"}',
+        b'["s3cret-token"]',
+    ],
+    ids=["a page", "an error", "another header", "no error of Prometheus", "a list"],
+)
+async def test_what_a_proxy_repeats_of_the_request_is_not_repeated(server, tmp_path, page):
+    (tmp_path / "token").write_text("s3cret-token\n")
+    server.reply = (407, {}, page)
+    prometheus = Prometheus(
+        f"http://127.0.0.1:{server.server_port}",
+        timeout=60,
+        headers={"X-Scope-OrgID": "risk-team"},
+        token_file=str(tmp_path / "token"),
+    )
+    answer = await prometheus.instant("up")
+    prometheus.close()
+    assert answer.message == "Prometheus refused: HTTP 407"
+
+
+async def test_prometheus_own_word_about_a_query_is_told(server):
+    error = 'invalid parameter "query": 1:4: parse error:\n unexpected end of input'
+    reply = {"status": "error", "errorType": "bad_data", "error": error}
+    server.reply = (400, {}, json.dumps(reply).encode())
+    answer = await ask(server, "sum(")
+    assert answer.message == f"Prometheus refused: {' '.join(error.split())}"
+
+
 async def test_an_answer_that_is_too_large_is_not_read(server, monkeypatch):
     monkeypatch.setattr(client, "MAX_ANSWER", 1024 * 1024)
     server.reply = (200, {}, b" " * 2_000_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 
@@ -57,15 +58,16 @@ _TYPES: dict[int, type[ApiError]] = {
 
 
 def from_reply(code: int, raw: bytes, retry_after: str | None, *, what: str) -> ApiError:
-    """The error for a reply. Its body is a Status, or what a proxy in between answered."""
+    """The error for a reply. Its body is a Status, or what a proxy in between answered.
+
+    Of the latter nothing is kept: it may repeat the request with its token.
+    """
     reason, message = "", ""
-    try:
+    with contextlib.suppress(ValueError, AttributeError):
         body = json.loads(raw)
         reason, message = str(body.get("reason") or ""), str(body.get("message") or "")
-    except (ValueError, AttributeError):
-        message = raw[:200].decode(errors="replace")
     error = _TYPES.get(code, ApiError)
-    return error(code, reason, message or f"{what} failed", _seconds(retry_after))
+    return error(code, reason, message or f"{what} failed with HTTP {code}", _seconds(retry_after))
 
 
 def _seconds(header: str | None) -> float | None:

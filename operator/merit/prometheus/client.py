@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -107,8 +108,8 @@ class Prometheus:
         except (requests.exceptions.RequestException, OSError) as error:
             kind = type(error).__name__
             return Answer(reason="MetricsLost", message=f"Prometheus is unreachable ({kind})")
-        except PrometheusApiClientException as error:
-            return Answer(reason="MetricsLost", message=f"Prometheus refused: {str(error)[:160]}")
+        except PrometheusApiClientException:
+            return Answer(reason="MetricsLost", message=f"Prometheus refused: {self._refusal()}")
         except (ValueError, KeyError, TypeError):
             return Answer(reason="MetricsLost", message="the answer is not one of Prometheus")
         return parse(self._thread.body)
@@ -129,9 +130,25 @@ class Prometheus:
                 raise _Refused(f"no complete answer within {DEADLINE:.0f}s")
             chunks.append(chunk)
         response._content = b"".join(chunks)
+        self._thread.refused = response
         if response.status_code == 200:
             # The library returns `data.result` only; warnings and the type are in the body.
             self._thread.body = json.loads(response._content)
+
+    def _refusal(self) -> str:
+        """What Prometheus says is wrong with a query, else the status code alone.
+
+        Anything in between may answer instead, and repeat the request with its credentials; this
+        text gets into a status and the log.
+        """
+        response: requests.Response = self._thread.refused
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            said = " ".join(str(response.json()["error"]).split())[:160]
+            sent = " ".join(map(str, response.request.headers.values())).split()
+            repeats = any(word in said for word in sent if len(word) > 5)
+            if response.json()["status"] == "error" and not repeats:
+                return said
+        return f"HTTP {response.status_code}"
 
 
 class CountingSource:
