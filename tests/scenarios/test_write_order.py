@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from typing import Any
 
-from merit.kube.cache import Cache
+import pytest
+
+from merit.kube.cache import Cache, Key
+from merit.kube.client import merge_patch
 from merit.kube.errors import Conflict
+from merit.policy.state.observed import Observed
 from merit.policy.state.times import stamp
 from merit.reconciler.loop import Reconciler
+from merit.reconciler.memory import Memory
 from tests.scenarios.scripts import rollouts
-from tests.scenarios.scripts.steps import apply, exposed, live, pods_down
+from tests.scenarios.scripts.steps import annotate, apply, exposed, live, pods_down
 from tests.world.manifests import config
+from tests.world.merge import Object
 from tests.world.pods import CRASH_LOOP, NOT_READY
-from tests.world.server import Faults
+from tests.world.server import ApiServer, Faults
 from tests.world.traffic import MeasuredFleet
 from tests.world.world import ReasonRecorder, World
 
@@ -80,6 +87,89 @@ async def test_a_leader_with_an_old_cache_raises_nothing_that_the_new_one_rolled
             await old.reconcile(world.key)
     assert world.store.objects["HTTPRoute", *world.key] == before
     assert world.weights == {"good": 100} and not world.invariants.violations
+
+
+def another_leader_writes(world: World, status: Object) -> None:
+    """Between a pass's view and its writes another leader's status arrives, once."""
+    observe = world.reconciler._gatherer.observe
+
+    async def and_then(key: Key, obj: Object, memory: Memory, now: float) -> Observed:
+        seen = await observe(key, obj, memory, now)
+        world.reconciler._gatherer.observe = observe  # type: ignore[method-assign]
+        patch = {"status": merge_patch(world.status, status)}
+        world.store.patch(("ModelDeployment", *world.key), patch, "merit", "status")
+        world.cache.put("ModelDeployment", world.mdep)
+        return seen
+
+    world.reconciler._gatherer.observe = and_then  # type: ignore[method-assign]
+
+
+async def test_a_rejection_and_a_token_that_another_leader_recorded_meanwhile_are_kept() -> None:
+    world = await World((*rollouts.FIRST, apply("better", exposed("better")))).play()
+    other = world.fork()
+    annotate(other, "abort", "1")
+    await other.run(lambda w: not w.status.get("candidate"), 60.0, "it aborts")
+    another_leader_writes(world, other.status)
+    await world.advance(60.0)
+    assert [entry["reason"] for entry in world.status["rejected"]] == ["Aborted"]
+    assert world.status["lastHandled"] == {"abort": "1"}
+    assert world.weights == {"good": 100} and not world.invariants.violations
+
+
+def edit_before_each_status(world: World, times: int) -> None:
+    """Somebody annotates the object just before the operator writes its status."""
+    left = [times]
+
+    def edit(_number: int) -> None:
+        if world.server.log[-1][0] == "status" and left[0]:
+            left[0] -= 1
+            note = {"metadata": {"annotations": {"example.com/note": str(left[0])}}}
+            world.store.patch(("ModelDeployment", *world.key), note, "somebody")
+
+    world.server.before = edit
+
+
+async def test_a_verdict_whose_record_meets_an_edit_is_decided_again_at_once() -> None:
+    world = await World((*rollouts.FIRST, apply("better", exposed("better")))).play()
+    edit_before_each_status(world, 1)
+    world.set_pods("better", 8, CRASH_LOOP)
+    await world.run(lambda w: bool(w.status.get("rejected")), 0.0, "on record at once")
+
+
+async def test_a_verdict_whose_record_meets_edits_for_ever_takes_the_traffic_first() -> None:
+    world = await World((*rollouts.FIRST, apply("better", exposed("better")))).play()
+    edit_before_each_status(world, 1000)
+    world.set_pods("better", 8, CRASH_LOOP)
+    await world.run(lambda w: w.weights == {"good": 100}, 2.0, "users first")
+    assert not world.status.get("rejected")
+    world.server.before = None
+    await world.run(pods_down, 120.0, "and the record follows")
+    assert not world.invariants.violations
+
+
+async def test_a_weight_is_not_raised_on_a_route_that_changed_since_it_was_decided_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await World(rollouts.FIRST).play()
+    apply("better", exposed("better")).do(world)
+    await world.run(_intends, 300.0, "a first share is intended")
+    listed = ApiServer.list
+
+    async def and_then(self: ApiServer, *args: Any, **more: Any) -> list[Object]:
+        """While the ready endpoints are read, another leader writes the route."""
+        route = world.store.objects["HTTPRoute", *world.key]
+        note = {"metadata": {"annotations": {"merit.dev/hash": "another"}}}
+        if args[1] == "EndpointSlice" and "another" not in str(route["metadata"]):
+            world.store.patch(("HTTPRoute", *world.key), note, "merit")
+            world.cache.put("HTTPRoute", world.store.objects["HTTPRoute", *world.key])
+        return await listed(self, *args, **more)
+
+    monkeypatch.setattr(ApiServer, "list", and_then)
+    with pytest.raises(Conflict):
+        for _ in range(20):
+            world.now += 1.0
+            await world.reconciler.reconcile(world.key)
+    assert world.weights == {"good": 100}
 
 
 async def test_nothing_is_created_again_for_an_object_that_is_being_deleted() -> None:

@@ -104,7 +104,9 @@ class ApiServer:
 
         self._write("delete", ref, delete_if_there)
 
-    async def get(self, api_version: str, kind: str, namespace: str, name: str) -> Object | None:
+    async def get(
+        self, api_version: str, kind: str, namespace: str, name: str, *, timeout: float = 10.0
+    ) -> Object | None:
         self.reads += 1
         return self.store.get((kind, namespace, name))
 

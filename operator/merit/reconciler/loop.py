@@ -132,10 +132,13 @@ class Reconciler:
         if not self._may_decide(QUICK):
             return SOON  # the Lease may expire before a write ends: another replica decides
         this = _Pass(key, obj, memory, now, seen, on_record=seen.status)
+        overtaken = memory.overtaken
         try:
             return await self._carry_out(this, decision)
         except (Conflict, NotFound):
             await self._read_again(key, seen.uid)
+            if memory.overtaken and not overtaken:
+                return AT_ONCE  # decided again on what is there now
             raise
         finally:
             self._telemetry.report(key, seen, this.on_record, now)
@@ -207,20 +210,25 @@ class Reconciler:
             memory.watch = decision.status.watch
             this.on_record = decision.status
             return True
-        newest = self._cache.get(KIND, *this.key)
-        if seen.deleting or newest is None:
+        if seen.deleting or self._cache.get(KIND, *this.key) is None:
             return False
         status = decision.status.model_copy(update={"applied": applied})
         timeout = QUICK if decision.decisive_status else 10.0
         try:
-            written = await self._cluster.patch_status(newest, status.to_dict(), timeout=timeout)
-        except (Conflict, NotFound):
+            # Onto the version that was decided on: nobody else's record is ever overwritten.
+            written = await self._cluster.patch_status(
+                writer.obj, status.to_dict(), timeout=timeout
+            )
+        except NotFound:
             raise
-        except ApiError:
-            if decision.fallback is not None:
+        except ApiError as error:
+            if isinstance(error, Conflict) and not memory.overtaken:
+                memory.overtaken = True
+            elif decision.fallback is not None:
                 # Traffic first: the record is tried again before all other work.
                 await carry_out(writer, decision.fallback)
             raise
+        memory.overtaken = False
         self._cache.put(KIND, written)
         memory.watch = decision.status.watch
         this.on_record = decision.status
@@ -228,7 +236,7 @@ class Reconciler:
 
     async def _read_again(self, key: Key, uid: str) -> None:
         """The view was out of date: the next pass begins from a fresh read."""
-        fresh = await self._cluster.get(API_VERSION, KIND, key.namespace, key.name)
+        fresh = await self._cluster.get(API_VERSION, KIND, key.namespace, key.name, timeout=QUICK)
         if fresh is None:
             self._cache.drop(KIND, key.namespace, key.name, uid)
             self._memories.pop(key, None)

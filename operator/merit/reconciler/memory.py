@@ -76,7 +76,8 @@ class Memory:
     the rejection whose pin was written and ought to stand; `pin_losses`: when it had to be written
     again. `traffic_refused`: why weights could not be set. `training`: why no training could be
     started: reason, sentence, time.
-    `pending_events`: Events of what was decided, in their order.
+    `pending_events`: Events of what was decided, in their order. `overtaken`: the last status met a
+    newer version of the object.
     """
 
     uid: str = ""
@@ -97,6 +98,7 @@ class Memory:
     announced: dict[str, float] = field(default_factory=dict)
     training: tuple[str, str, float] | None = None
     pending_events: list[Note] = field(default_factory=list)
+    overtaken: bool = False
     _records: dict[str, Accepted] = field(default_factory=dict)  # by name of ControllerRevision
 
     async def load(self, cluster: Cluster, key: Key, uid: str) -> None:

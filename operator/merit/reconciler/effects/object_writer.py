@@ -55,6 +55,7 @@ class ObjectWriter:
     ) -> None:
         self.cluster, self.cache, self.key = cluster, cache, key
         self.obj, self.seen, self.memory, self.now = obj, seen, memory, now
+        self._decided_on = {kind: cache.get(kind, *key) for kind in ("HTTPRoute", "Service")}
         self.owner = owner_reference(key.name, seen.uid)
         self.parent: Parent = {"name": key.name, "namespace": key.namespace, "owner": self.owner}
 
@@ -62,6 +63,11 @@ class ObjectWriter:
         """The ModelDeployment itself, by name."""
         name = {"name": self.key.name, "namespace": self.key.namespace}
         return {"apiVersion": API_VERSION, "kind": KIND, "metadata": name}
+
+    def keep_own(self, result: Object) -> None:
+        """Go on from the object itself as a write onto the version that was seen has left it."""
+        self.obj = result
+        self.cache.put(KIND, result)
 
     async def create(self, obj: Object) -> None:
         """Create it; if it exists already, it must be ours."""
@@ -84,11 +90,13 @@ class ObjectWriter:
         """Make the object what is rendered: create it if it is missing, apply it if it differs.
 
         Edits of others are undone; Foreign if they return again and again, which limits that to
-        once a minute. `strictly`: only onto the version that was seen, even if nothing but the
-        object's status has changed since.
+        once a minute. `strictly`: only onto the version that was decided on, even if nothing but
+        the object's status has changed since.
         """
         kind, name = obj["kind"], obj["metadata"]["name"]
         known = self.cache.get(kind, self.key.namespace, name)
+        if strictly and known is not None:
+            known = self._decided_on[kind] or known
         if known is not None and not owned_by(known, self.seen.uid):
             # Not every kind is watched: the cache may be out of date.
             known = await self.cluster.get(obj["apiVersion"], kind, self.key.namespace, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from merit.api.hashing import content_hash
-from merit.api.names import KIND, ledger_name
+from merit.api.names import ledger_name
 from merit.objects.records import ledger_map, stage_record
 from merit.policy.state.decision import Forget, Record, WriteLedger, WritePin
 from merit.reconciler.effects.object_writer import QUICK, Foreign, ObjectWriter
@@ -45,7 +45,7 @@ async def write_pin(writer: ObjectWriter, action: WritePin) -> None:
         "resourceVersion": writer.obj["metadata"]["resourceVersion"],
     }
     body["spec"] = {"rollback": dict(action.pin)}
-    writer.cache.put(KIND, await writer.cluster.apply(body, timeout=QUICK))
+    writer.keep_own(await writer.cluster.apply(body, timeout=QUICK))
     writer.memory.note_pin(action.pin, writer.now)
 
 
@@ -53,7 +53,7 @@ async def clear_pin(writer: ObjectWriter) -> None:
     """A merge patch with null: it also removes a pin that another manager owns too."""
     version = {"resourceVersion": writer.obj["metadata"]["resourceVersion"]}
     body = {"metadata": version, "spec": {"rollback": None}}
-    writer.cache.put(KIND, await writer.cluster.patch(writer.ref(), body, timeout=QUICK))
+    writer.keep_own(await writer.cluster.patch(writer.ref(), body, timeout=QUICK))
 
 
 async def write_ledger(writer: ObjectWriter, action: WriteLedger) -> None:
