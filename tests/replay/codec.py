@@ -77,7 +77,8 @@ PLACES = {  # key in the recording: path in `Observed`
     "tuning": "tuning",
 }
 DROPPED = ("image_digests",)  # recorded of pods, and since removed, as no rule reads it
-COMPUTED = ("evidence",)  # by `decide` itself, so it is not recorded
+# By `decide` itself, or of a pass that was none: not recorded.
+COMPUTED = ("evidence", "failed")
 _hints = cache(get_type_hints)
 
 

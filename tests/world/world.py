@@ -70,7 +70,7 @@ class World:
     `lag`: seconds that watch events are late. `per_pod`: the servers' own series are measured.
     `notes`: the reason of every Event so far. `routes`: when the route was written, and how.
     `breaker`: None, or the circuit breaker that outlives the operator. `leads`: whether its Lease
-    is certain to hold.
+    is certain to hold. `flawed`: the operator has a defect, so that passes may raise.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class World:
         self.lag, self.outbox = lag, outbox
         self.breaker: CircuitBreaker | None = None
         self.leads = True
+        self.flawed = False
         self.key = Key("risk", NAME)
         self.notes: list[str] = []
         self.restarts = 0
@@ -293,6 +294,11 @@ class World:
             return
         except ApiError:
             requeue_after = 1.0
+        except Exception:
+            if not self.flawed:
+                raise
+            requeue_after = 1.0
+        assert self.flawed or not self.telemetry.internal_errors, "a pass has raised"
         if requeue_after is not None:
             at = self.now + max(requeue_after, 0.0)
             self.dues[key] = min(self.dues.get(key, at), at)

@@ -248,6 +248,12 @@ _TABLE = (
     ("RollingBack", "traffic moves back to the revision that was good", ""),
     ("RolledBack", "the declared revision was bad; an earlier one serves",
      "declare a better version"),
+    ("InternalError",
+     "the operator could not finish a pass over this object, by a defect of its own: no share "
+     "rises; a request to abort, failing pods and bad measurements still take traffic away",
+     "report it with the traceback of the operator's log; kubectl merit abort NAME still works"),
+    ("StateDropped", "a part of status could not be read: it was dropped and begins anew",
+     "find out who writes status, if no other version of the operator did"),
     ("RollbackBlocked", "a rollback could not move the traffic", "look at the gateway"),
 )
 # fmt: on

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import reduce
 
 from merit.api.status import Status
 from merit.policy.desired.converge import converge
@@ -62,7 +63,7 @@ def frozen(seen: Observed, now: float) -> Decision | None:
     return Decision(seen.status, requeue_after=60.0 if conflict or seen.declared.refused else None)
 
 
-RULES: tuple[Rule, ...] = (
+SAFETY: tuple[Rule, ...] = (
     # what the operator has forgotten
     being_deleted,  # owner references collect the children
     restore,  # status was lost: the ledger, or the route, has what serves
@@ -78,6 +79,9 @@ RULES: tuple[Rule, ...] = (
     request_rollback,  # a person asks for the predecessor
     compare_live,  # what serves, beside its predecessor
     raise_alarm,  # what serves is outside a bar, beyond chance
+)
+RULES: tuple[Rule, ...] = (
+    *SAFETY,
     # what is declared, and whether it can be accepted
     frozen,  # it is invalid, or a name is somebody else's: nothing below may act
     require_records,  # an accepted spec that is needed is not on record
@@ -119,9 +123,12 @@ def decide(seen: Observed, now: float) -> Decision:
     return replace(decision, actions=actions, requeue_after=_next_pass_in(seen, decision, now))
 
 
+EVIDENCE = (with_live_evidence, with_comparison_evidence, with_rollout_evidence)
+
+
 def with_all_evidence(seen: Observed) -> Observed:
     """The view with the newest samples turned into evidence, once for all rules."""
-    return with_rollout_evidence(with_comparison_evidence(with_live_evidence(seen)))
+    return reduce(lambda view, gather: gather(view), EVIDENCE, seen)
 
 
 def _next_pass_in(seen: Observed, decision: Decision, now: float) -> float | None:

@@ -45,6 +45,7 @@ _HELP = {
     "merit_alerts_failing_seconds": "Seconds since alerts stopped to arrive; 0 if they arrive.",
     "merit_decisions_total": "Decisions that were written down, by the reason of their Event.",
     "merit_verdicts_total": "New verdicts of a stage of the flow.",
+    "merit_internal_errors_total": "Passes that failed by a defect of the operator's own.",
     "merit_fleet_incident": "1 while a fleet incident holds rollbacks that rest on measurements.",
     "merit_objects": "ModelDeployments by phase.",
     "merit_evidence_lag_seconds": (
@@ -138,6 +139,7 @@ class OperatorMetrics(Collector):
             yield _family("merit_alerts_failing_seconds", failing)
         yield _family("merit_decisions_total", telemetry.decisions, "reason")
         yield _family("merit_verdicts_total", telemetry.verdicts, "stage", "verdict")
+        yield _family("merit_internal_errors_total", telemetry.internal_errors)
         yield _family("merit_fleet_incident", telemetry.incident())
         yield from _objects(telemetry.objects, self.now())
 

@@ -48,12 +48,12 @@ class Execution:
     """How far the actions of a decision were carried out.
 
     `requeue_after`: seconds until the next pass, None if only an event can matter. `error`: of the
-    API server; it is raised once the status is written. `outdated`: what was learnt changes the
-    decision, so nothing of it is written: a status in between would only flap.
+    API server, or a defect of ours; it is raised once the status is written. `outdated`: what was
+    learnt changes the decision, so nothing of it is written: a status in between would only flap.
     """
 
     requeue_after: float | None
-    error: ApiError | None = None
+    error: Exception | None = None
     outdated: bool = False
 
 
@@ -64,8 +64,9 @@ async def execute(writer: ObjectWriter, decision: Decision) -> Execution:
     if not decision.decisive_status:
         memory.keep_denied(a.short for a in decision.actions if isinstance(a, EnsureRevision))
     for action in decision.actions:
-        if memory.denied and isinstance(action, SetTraffic) and action.raises:
-            break  # no share rises beside refused children; going back, and the pin, go on
+        failed = memory.denied or result.error is not None
+        if failed and isinstance(action, SetTraffic) and action.raises:
+            break  # no share rises beside what failed; going back, and the pin, go on
         try:
             await carry_out(writer, action)
         except NotReady as reason:
@@ -81,6 +82,9 @@ async def execute(writer: ObjectWriter, decision: Decision) -> Execution:
             _remember_refusal(memory, action, error)
             result.error = error
             continue  # status says what is refused before it is tried again
+        except Exception as error:
+            result.error = error  # a defect of ours: what does not depend on it still acts
+            continue
         if isinstance(action, EnsureRevision):
             memory.denied.pop(action.short, None)
         if isinstance(action, SetTraffic):

@@ -70,7 +70,7 @@ class Gatherer:
         self._counters = counters_of(config.metrics)
 
     async def observe(self, key: Key, obj: Object, memory: Memory, now: float) -> Observed:
-        """Everything that matters about the object at Unix time `now`."""
+        """Everything about the object at Unix time `now` but its measurements."""
         metadata = obj["metadata"]
         uid = metadata["uid"]
         await memory.load(self._cluster, key, uid)
@@ -109,6 +109,10 @@ class Gatherer:
         memory.replicas.note({s: max(p.desired, p.ready) for s, p in seen.pods.items()}, now)
         replicas = memory.replicas.means(now)
         seen = replace(seen, measurements=replace(seen.measurements, replicas=replicas))
+        return seen
+
+    def with_measurements(self, key: Key, seen: Observed) -> Observed:
+        """The same with what the metrics sources say."""
         return self._measurements.of(key, seen)
 
     def _declared(self, key: Key, obj: Object, memory: Memory) -> Declared:
@@ -251,6 +255,24 @@ def counters_of(metrics: Metrics) -> dict[str, tuple[Counter, ...]]:
                 for each in preset.requests
             )
     return found
+
+
+def unreadable(key: Key, obj: Object, error: str) -> Observed | None:
+    """The little that is surely known of an object whose view cannot be made; None without it."""
+    raw = obj.get("status") or {}
+    status = read_status(raw)
+    if raw and status == Status():
+        return None  # writing it would erase what stands there
+    return Observed(
+        name=key.name,
+        namespace=key.namespace,
+        uid=obj["metadata"]["uid"],
+        generation=_generation(obj),
+        declared=Declared(parse_spec(obj.get("spec") or {}, name=key.name), None),
+        status=status,
+        seen_before=True,
+        failed=error,
+    )
 
 
 def _generation(obj: Object) -> int:

@@ -6,6 +6,7 @@ What an object needs is derived anew in each pass; nothing is carried over that 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from merit.api.names import API_VERSION, KIND
@@ -17,13 +18,16 @@ from merit.kube.errors import ApiError, Conflict, NotFound
 from merit.kube.events import EventRecorder
 from merit.policy.decide import decide
 from merit.policy.outcomes.incident import may_trip
+from merit.policy.relief import decide_despite
+from merit.policy.report.conditions import with_failure
 from merit.policy.state.decision import Decision
 from merit.policy.state.observed import Observed
 from merit.prometheus.sources import Sources
 from merit.reconciler.breaker import CircuitBreaker
-from merit.reconciler.effects.object_writer import QUICK, ObjectWriter
+from merit.reconciler.effects.object_writer import QUICK, Foreign, NotReady, ObjectWriter
 from merit.reconciler.execute import AT_ONCE, SOON, carry_out, execute
-from merit.reconciler.gather import Gatherer, Object
+from merit.reconciler.gather import Gatherer, Object, unreadable
+from merit.reconciler.measurements import unmeasured
 from merit.reconciler.memory import Memory
 from merit.reconciler.route_claims import RouteClaims
 from merit.reconciler.telemetry import Telemetry
@@ -125,8 +129,16 @@ class Reconciler:
         if obj is None:
             self._forget(key)
             return None
+        try:
+            return await self._pass(key, obj)
+        except Exception as error:
+            if not isinstance(error, ApiError | NotReady | Foreign):
+                await self._say_failed(key, error)  # a defect of ours, not in the decision
+            raise
+
+    async def _pass(self, key: Key, obj: Object) -> float | None:
         seen, memory, now = await self._gather(key, obj)
-        seen, decision = self._decide(key, seen, now)
+        seen, decision = self._decide(key, seen, memory, now)
         if decision is None:
             return WAIT
         if not self._may_decide(QUICK):
@@ -156,11 +168,25 @@ class Reconciler:
             memory = self._memories[key] = Memory(uid)
         memory.expire(now)
         seen = await self._gatherer.observe(key, obj, memory, now)
-        return replace(seen, undelivered=self._telemetry.undelivered(key)), memory, now
+        before, memory.failed = memory.failed, ""
+        seen = replace(seen, undelivered=self._telemetry.undelivered(key), failed=before)
+        try:
+            seen = self._gatherer.with_measurements(key, seen)
+        except Exception as error:  # nothing is measured, then: it holds, and what is known acts
+            seen = unmeasured(self._failed(key, seen, memory, error))
+        return seen, memory, now
 
-    def _decide(self, key: Key, seen: Observed, now: float) -> tuple[Observed, Decision | None]:
+    def _failed(self, key: Key, seen: Observed, memory: Memory, error: Exception) -> Observed:
+        """The view of a pass that goes on after a defect of ours."""
+        memory.failed = type(error).__name__
+        self._telemetry.failed(key, error, new=memory.failed != seen.failed)
+        return replace(seen, failed=memory.failed)
+
+    def _decide(
+        self, key: Key, seen: Observed, memory: Memory, now: float
+    ) -> tuple[Observed, Decision | None]:
         """What to do, with the view that it rests on; None: other objects are judged first."""
-        decision = decide(seen, now)
+        seen, decision = self._answer(key, seen, memory, now)
         if decision.urgent:
             self._urgent.add(key)
         bad = decision.scored and may_trip(seen.status, now)
@@ -170,7 +196,16 @@ class Reconciler:
         if outcome == "wait":
             return seen, None
         seen = replace(seen, incident=self._breaker.incident(now))
-        return seen, decide(seen, now)
+        return self._answer(key, seen, memory, now)
+
+    def _answer(
+        self, key: Key, seen: Observed, memory: Memory, now: float
+    ) -> tuple[Observed, Decision]:
+        try:
+            return seen, decide(seen, now)
+        except Exception as error:
+            seen = self._failed(key, seen, memory, error)
+            return seen, decide_despite(seen, now)
 
     async def _carry_out(self, this: _Pass, decision: Decision) -> float | None:
         """Actions first, then status, then Events. Returns as `reconcile`."""
@@ -194,6 +229,8 @@ class Reconciler:
             return AT_ONCE
         if done.requeue_after != AT_ONCE:
             self._urgent.discard(this.key)
+        if this.seen.failed and not this.memory.failed:
+            return AT_ONCE  # status still says so
         return done.requeue_after
 
     async def _write_status(self, this: _Pass, decision: Decision, writer: ObjectWriter) -> bool:
@@ -233,6 +270,21 @@ class Reconciler:
         memory.watch = decision.status.watch
         this.on_record = decision.status
         return True
+
+    async def _say_failed(self, key: Key, error: Exception) -> None:
+        """Status, an alert and a counter say that a pass could not be finished, and of what."""
+        self._telemetry.failed(key, error, new=False)  # the queue logs it
+        obj, memory, now = self._cache.get(KIND, *key), self._memories.get(key), self._now()
+        seen = unreadable(key, obj, type(error).__name__) if obj is not None else None
+        if obj is None or seen is None or memory is None:
+            return
+        memory.failed = seen.failed
+        status = with_failure(seen, seen.status, now)
+        self._telemetry.report(key, seen, status, now)
+        if status != seen.status and self._may_decide(QUICK):
+            with suppress(ApiError):
+                written = await self._cluster.patch_status(obj, status.to_dict(), timeout=QUICK)
+                self._cache.put(KIND, written)
 
     async def _read_again(self, key: Key, uid: str) -> None:
         """The view was out of date: the next pass begins from a fresh read."""

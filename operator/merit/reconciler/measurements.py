@@ -176,6 +176,13 @@ class MeasurementReader:
         return view.distributions if view is not None else None
 
 
+def unmeasured(seen: Observed) -> Observed:
+    """Nothing could be read, by a defect of ours: that is missing data like any other."""
+    nothing = NoSample("InternalError", f"its measurements cannot be read ({seen.failed})")
+    lost = replace(seen.measurements, sample=nothing, live=nothing, comparison=nothing)
+    return replace(seen, measurements=lost)
+
+
 def _request(
     key: Key,
     accepted: Accepted,

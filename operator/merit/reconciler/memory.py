@@ -76,6 +76,7 @@ class Memory:
     the rejection whose pin was written and ought to stand; `pin_losses`: when it had to be written
     again. `traffic_refused`: why weights could not be set. `training`: why no training could be
     started: reason, sentence, time.
+    `failed`: the name of the exception that ended the last pass; empty if none did.
     `pending_events`: Events of what was decided, in their order. `overtaken`: the last status met a
     newer version of the object.
     """
@@ -97,6 +98,7 @@ class Memory:
     traffic_refused: str = ""
     announced: dict[str, float] = field(default_factory=dict)
     training: tuple[str, str, float] | None = None
+    failed: str = ""
     pending_events: list[Note] = field(default_factory=list)
     overtaken: bool = False
     _records: dict[str, Accepted] = field(default_factory=dict)  # by name of ControllerRevision

@@ -101,6 +101,11 @@ def invalid(base: Case = live) -> tuple[Observed, Status]:
     return with_parts(seen, spec=wrong, identity=None), status
 
 
+def failed(base: Case = live) -> tuple[Observed, Status]:
+    seen, status = base()
+    return replace(seen, failed="IndexError"), status
+
+
 def conflict() -> tuple[Observed, Status]:
     seen, status = live()
     return with_parts(seen, conflict="Service fraud belongs to somebody else"), status
@@ -160,6 +165,10 @@ CASES: dict[str, tuple[Case, State, str, str]] = {
     "an invalid spec": (invalid, State.INVALID, "Invalid", "Unknown"),
     "an invalid spec in mid-canary": (
         lambda: invalid(canary), State.INVALID, "Canary 10%", "Earning",
+    ),
+    "a pass has failed": (failed, State.INTERNAL_ERROR, "Live", "Unknown"),
+    "a pass has failed in mid-canary": (
+        lambda: failed(canary), State.INTERNAL_ERROR, "Canary 10%", "Earning",
     ),
     "somebody else's Service": (conflict, State.CONFLICT, "Live", "Unknown"),
     "a lost record": (without_record, State.RECORD_LOST, "Live", "Unknown"),

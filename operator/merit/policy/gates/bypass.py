@@ -132,7 +132,7 @@ def _promoted(
 ) -> Decision | None:
     """All traffic at once, as soon as enough pods are ready; until then as without a bypass."""
     context = rollout_context(seen)
-    if context is None or candidate.stage == "Withdrawn" or seen.paused:
+    if context is None or candidate.stage == "Withdrawn" or seen.halted:
         return None
     if not context.pods.in_sync or context.pods.ready < pods_needed(context, 100):
         return None

@@ -105,7 +105,11 @@ def _start(seen: Observed, live: Live, pods: RevisionPods, now: float) -> Decisi
         return _end(seen, "Recovered", "its pods are ready again", now)
     if alarm.signal == PODS or not pods.in_sync or pods.ready < max(1, pods.desired):
         return None
-    if seen.measurements.dispersion_pending or not isinstance(seen.measurements.live, Sample):
+    if (
+        seen.failed
+        or seen.measurements.dispersion_pending
+        or not isinstance(seen.measurements.live, Sample)
+    ):
         return None  # nothing can be compared yet: no weight is raised without measurements
     weight = _predecessor_weight(seen, live, pods)
     entered = comparison.model_copy(

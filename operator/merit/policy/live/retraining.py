@@ -92,7 +92,7 @@ def _condition(word: str, reason: str, message: str) -> Condition:
 def _may_begin(seen: Observed, status: Status) -> bool:
     """Not with a candidate (it may be the answer), when paused, in a comparison or an incident."""
     busy = status.candidate is not None or status.comparison is not None
-    return not busy and not seen.paused and not seen.incident
+    return not busy and not seen.halted and not seen.incident
 
 
 def _begin(seen: Observed, status: Status, signal: Signal, now: float) -> RetrainingStep:

@@ -31,6 +31,13 @@ ROLLBACK_BLOCKED = AlertKind(
     "a bad version still has traffic: the gateway or the API server refuses the change",
     "look at the HTTPRoute, its owner, and the operator's log",
 )
+INTERNAL_ERROR = AlertKind(
+    "MeritInternalError",
+    "critical",
+    "the operator cannot finish its work on this model, by a defect of its own: no weight rises, "
+    "and only what does not depend on what failed still takes traffic away",
+    "read the traceback in the operator's log and report it; merit.dev/abort still works",
+)
 NO_HEALTHY_REVISION = AlertKind(
     "MeritNoHealthyRevision",
     "critical",
@@ -101,8 +108,9 @@ OWNERSHIP_CONFLICT = AlertKind(
     "rename, or remove spec.rollback from Git",
 )
 KINDS = (
-    ROLLBACK_BLOCKED, NO_HEALTHY_REVISION, FLEET_INCIDENT, BREACHED, ROLLED_BACK, METRICS_LOST,
-    INCONCLUSIVE, GATE_GIVEN_UP, RETRAIN_FAILED, OWNERSHIP_CONFLICT, BYPASSED, RESTORED, REJECTED,
+    ROLLBACK_BLOCKED, INTERNAL_ERROR, NO_HEALTHY_REVISION, FLEET_INCIDENT, BREACHED, ROLLED_BACK,
+    METRICS_LOST, INCONCLUSIVE, GATE_GIVEN_UP, RETRAIN_FAILED, OWNERSHIP_CONFLICT, BYPASSED,
+    RESTORED, REJECTED,
 )  # fmt: skip
 
 

@@ -6,10 +6,10 @@ versions, revisions) is in annotations: a changed label would make a second aler
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from merit.api.spec import Owner, Spec
+from merit.api.spec import Spec
 from merit.api.status import Status
 from merit.policy.live.retraining import overdue, retrain_signal
 from merit.policy.outcomes.incident import REASON as FLEET
@@ -29,33 +29,21 @@ from merit.policy.report.alert_kinds import (
     ROLLBACK_BLOCKED,
     ROLLED_BACK,
     Alert,
-    AlertKind,
     Severity,
 )
+from merit.policy.report.alert_of import Finding, alert_of, alert_of_failure, owner_of
 from merit.policy.report.named_state import NamedState, State, named_state
 from merit.policy.signals.gauge_signals import LOST, lost_signals
 from merit.policy.state.counted_signals import breach_text
 from merit.policy.state.observed import Observed
 from merit.policy.state.responses import Where, effects, mode_of, responds
-from merit.policy.state.times import age, seconds
+from merit.policy.state.times import age
 
-LONGEST = 1024  # characters of an annotation
 NO_PREDECESSOR = "NoHealthyRevision"
 BLOCKED_AFTER = 30.0  # seconds that a rollback may take before it counts as blocked
 LOST_AFTER = 300.0  # seconds without metrics before somebody is alerted
 FAILED_FOR = 3600.0  # seconds for which a failed retraining alerts after its cause is gone
 RESTORED_FOR = 3600.0  # seconds for which a gate that the ledger says was passed alerts
-
-
-@dataclass(frozen=True, slots=True)
-class _Finding:
-    kind: AlertKind
-    reason: str
-    summary: str
-    since: str
-    severity: Severity | None = None
-    more: Mapping[str, str] = field(default_factory=dict)  # labels
-    notes: Mapping[str, str] = field(default_factory=dict)  # annotations
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +56,20 @@ class _View:
     now: float
 
 
-Rule = Callable[[_View], Iterator[_Finding]]
+Rule = Callable[[_View], Iterator[Finding]]
 
 
 def alerts(seen: Observed, status: Status, now: float) -> tuple[Alert, ...]:
     """Every alert of the object. `status`: as this pass leaves it; `now`: Unix seconds."""
     if seen.deleting:
         return ()
-    owner, view = _owner(seen), _View(seen, status, named_state(seen, status), now)
-    found = [_alert(seen, owner, finding) for rule in RULES for finding in rule(view)]
+    owner, view = owner_of(seen), _View(seen, status, named_state(seen, status), now)
+    found = [alert_of(seen, owner, finding) for rule in RULES for finding in rule(view)]
+    found += [alert_of_failure(seen, status, now)] if seen.failed else []
     return tuple({alert.identity: alert for alert in reversed(found)}.values())[::-1]
 
 
-def _rollback_blocked(view: _View) -> Iterator[_Finding]:
+def _rollback_blocked(view: _View) -> Iterator[Finding]:
     entry = view.named.rejection
     if entry is None or not view.named.rolled_back or view.named.settled:
         return
@@ -90,48 +79,48 @@ def _rollback_blocked(view: _View) -> Iterator[_Finding]:
             f"version {entry.version} was rejected ({entry.evidence}), yet the route stands at "
             f"{shares or 'nothing'}"
         )
-        yield _Finding(ROLLBACK_BLOCKED, "RollbackBlocked", summary, entry.at)
+        yield Finding(ROLLBACK_BLOCKED, "RollbackBlocked", summary, entry.at)
 
 
-def _rolled_back(view: _View) -> Iterator[_Finding]:
+def _rolled_back(view: _View) -> Iterator[Finding]:
     condition = view.status.condition("RolledBack")
     if condition is not None and view.named.state is not State.ROLLBACK_BLOCKED:
         since = condition.last_transition_time
-        yield _Finding(ROLLED_BACK, condition.reason, condition.message, since)
+        yield Finding(ROLLED_BACK, condition.reason, condition.message, since)
 
 
-def _rejected(view: _View) -> Iterator[_Finding]:
+def _rejected(view: _View) -> Iterator[Finding]:
     entry = view.named.rejection
     if entry is not None and entry.stage != "Rollout" and view.status.candidate is None:
         summary = f"version {entry.version} did not pass {entry.stage}: {entry.evidence}"
-        yield _Finding(REJECTED, entry.reason, summary, entry.at, more={"stage": entry.stage})
+        yield Finding(REJECTED, entry.reason, summary, entry.at, more={"stage": entry.stage})
 
 
-def _no_healthy_revision(view: _View) -> Iterator[_Finding]:
+def _no_healthy_revision(view: _View) -> Iterator[Finding]:
     alarm = view.status.alarm
     if alarm is not None and alarm.held == NO_PREDECESSOR:
         summary, more = f"{alarm.message}; {alarm.why}", {"signal": alarm.signal}
-        yield _Finding(NO_HEALTHY_REVISION, NO_PREDECESSOR, summary, alarm.at, more=more)
+        yield Finding(NO_HEALTHY_REVISION, NO_PREDECESSOR, summary, alarm.at, more=more)
 
 
-def _fleet_incident(view: _View) -> Iterator[_Finding]:
+def _fleet_incident(view: _View) -> Iterator[Finding]:
     since = held_since(view.status)
     if since:
         held = next((s.message for s in view.status.flow if s.reason == FLEET), "")
         summary = view.status.alarm.why if view.status.alarm is not None else held
-        yield _Finding(FLEET_INCIDENT, FLEET, summary, since)
+        yield Finding(FLEET_INCIDENT, FLEET, summary, since)
 
 
-def _pods_end(view: _View) -> Iterator[_Finding]:
+def _pods_end(view: _View) -> Iterator[Finding]:
     """Pods of what serves crash again and again, and nothing is rolled back for it."""
     alarm = view.status.alarm
     if alarm is not None and alarm.signal == "pods" and alarm.held != NO_PREDECESSOR:
         summary = f"{alarm.message}; {alarm.why}" if alarm.why else alarm.message
         more = {"signal": alarm.signal, "who": "live"}
-        yield _Finding(BREACHED, alarm.reason, summary, alarm.at, severity="critical", more=more)
+        yield Finding(BREACHED, alarm.reason, summary, alarm.at, severity="critical", more=more)
 
 
-def _breached_live(view: _View) -> Iterator[_Finding]:
+def _breached_live(view: _View) -> Iterator[Finding]:
     alarm, accepted = view.status.alarm, view.seen.record(view.status.stable)
     trusted = view.status.condition("Trusted")
     since = trusted.last_transition_time if trusted else ""
@@ -145,27 +134,27 @@ def _breached_live(view: _View) -> Iterator[_Finding]:
             yield from _breach(accepted.spec, signal.name, "live", "Breached", summary, since)
 
 
-def _breached_in_canary(view: _View) -> Iterator[_Finding]:
+def _breached_in_canary(view: _View) -> Iterator[Finding]:
     candidate, rollout = view.status.candidate, view.status.stage("Rollout")
     if candidate is None or rollout is None:
         return
     reason, at, pods = rollout.reason, rollout.at, {"signal": "pods", "who": "candidate"}
     if candidate.stage == "Withdrawn" and reason == "PodsDown":
         summary = f"version {candidate.version} lost its traffic: {rollout.message}"
-        yield _Finding(BREACHED, reason, summary, at, severity="critical", more=pods)
+        yield Finding(BREACHED, reason, summary, at, severity="critical", more=pods)
     accepted = view.seen.record(candidate)
     if candidate.weight == 0 or rollout.verdict != "Bad" or accepted is None:
         return
     summary = f"version {candidate.version} at {candidate.weight}%: {rollout.message}"
     if reason == "CrashLoop":
-        yield _Finding(BREACHED, reason, summary, at, severity="critical", more=pods)
+        yield Finding(BREACHED, reason, summary, at, severity="critical", more=pods)
     else:
         yield from _breach(accepted.spec, rollout.signal, "candidate", reason, summary, at)
 
 
 def _breach(
     spec: Spec, signal: str, where: Where, reason: str, summary: str, since: str
-) -> Iterator[_Finding]:
+) -> Iterator[Finding]:
     """For what continues although it is bad; a rollback has an alert of its own."""
     if not effects(spec, signal, where).alerts:
         return
@@ -175,37 +164,37 @@ def _breach(
         notes["impact"] = mode.impact
     grave: Severity = "critical" if response == "Rollback" else "warning"
     more = {"signal": signal, "who": where}
-    yield _Finding(BREACHED, reason, summary, since, severity=grave, more=more, notes=notes)
+    yield Finding(BREACHED, reason, summary, since, severity=grave, more=more, notes=notes)
 
 
-def _metrics_lost(view: _View) -> Iterator[_Finding]:
+def _metrics_lost(view: _View) -> Iterator[Finding]:
     there = view.status.condition("MetricsAvailable")
     if there is None or (there.status != "False" and there.reason != "NoTraffic"):
         return
     if age(there.last_transition_time, view.now) > LOST_AFTER:
         # The exact reason may change from poll to poll, so it is no label.
         summary = f"{there.reason}: {there.message}"
-        yield _Finding(METRICS_LOST, "MetricsLost", summary, there.last_transition_time)
+        yield Finding(METRICS_LOST, "MetricsLost", summary, there.last_transition_time)
 
 
-def _signal_lost(view: _View) -> Iterator[_Finding]:
+def _signal_lost(view: _View) -> Iterator[Finding]:
     there = view.status.condition("MetricsAvailable")
     if there is not None and there.status == "False" and there.reason != "NoBucketEdge":
         return  # everything is lost, which has an alert of its own
     for signal in lost_signals(view.seen, view.status):
         if age(signal.at, view.now) > LOST_AFTER:
             summary, more = f"{signal.name} has no data: {signal.value}", {"signal": signal.name}
-            yield _Finding(METRICS_LOST, LOST, summary, signal.at, more=more)
+            yield Finding(METRICS_LOST, LOST, summary, signal.at, more=more)
 
 
-def _inconclusive(view: _View) -> Iterator[_Finding]:
+def _inconclusive(view: _View) -> Iterator[Finding]:
     candidate, rollout = view.status.candidate, view.status.stage("Rollout")
     if candidate is not None and rollout is not None and rollout.reason == "Inconclusive":
         summary = f"version {candidate.version} at {candidate.weight}%: {rollout.message}"
-        yield _Finding(INCONCLUSIVE, rollout.reason, summary, rollout.at)
+        yield Finding(INCONCLUSIVE, rollout.reason, summary, rollout.at)
 
 
-def _gate_given_up(view: _View) -> Iterator[_Finding]:
+def _gate_given_up(view: _View) -> Iterator[Finding]:
     candidate = view.status.candidate
     if candidate is None or not candidate.at_gate or view.named.state is not State.HELD:
         return
@@ -213,39 +202,39 @@ def _gate_given_up(view: _View) -> Iterator[_Finding]:
     if gate is None:
         return
     summary = f"version {candidate.version}, run {candidate.attempt}: {gate.message}"
-    yield _Finding(GATE_GIVEN_UP, gate.reason, summary, gate.at, more={"stage": candidate.stage})
+    yield Finding(GATE_GIVEN_UP, gate.reason, summary, gate.at, more={"stage": candidate.stage})
 
 
-def _retrain_failed(view: _View) -> Iterator[_Finding]:
+def _retrain_failed(view: _View) -> Iterator[Finding]:
     run = view.status.retrain
     if run is None:
         return
     if overdue(run, view.now):
-        yield _Finding(RETRAIN_FAILED, run.reason, run.message, run.at)
+        yield Finding(RETRAIN_FAILED, run.reason, run.message, run.at)
     elif run.outcome == "Failed" and (
         retrain_signal(view.seen, view.status) is not None or age(run.ended, view.now) < FAILED_FOR
     ):
-        yield _Finding(RETRAIN_FAILED, "RetrainFailed", f"run {run.run}: {run.message}", run.ended)
+        yield Finding(RETRAIN_FAILED, "RetrainFailed", f"run {run.run}: {run.message}", run.ended)
 
 
-def _bypassed(view: _View) -> Iterator[_Finding]:
+def _bypassed(view: _View) -> Iterator[Finding]:
     condition = view.status.condition("Bypassed")
     if condition is not None and condition.status == "True":
         since = condition.last_transition_time
-        yield _Finding(BYPASSED, "Bypassed", condition.message, since)
+        yield Finding(BYPASSED, "Bypassed", condition.message, since)
 
 
-def _restored(view: _View) -> Iterator[_Finding]:
+def _restored(view: _View) -> Iterator[Finding]:
     gate = next((s for s in view.status.flow if s.reason == "Restored"), None)
     if gate is not None and age(gate.at, view.now) < RESTORED_FOR:
-        yield _Finding(RESTORED, "Restored", f"{gate.stage}: {gate.message}", gate.at)
+        yield Finding(RESTORED, "Restored", f"{gate.stage}: {gate.message}", gate.at)
 
 
-def _ownership_conflict(view: _View) -> Iterator[_Finding]:
+def _ownership_conflict(view: _View) -> Iterator[Finding]:
     for condition in view.status.conditions:
         if condition.reason == "OwnershipConflict" and condition.status == "True":
             since = condition.last_transition_time
-            yield _Finding(OWNERSHIP_CONFLICT, condition.reason, condition.message, since)
+            yield Finding(OWNERSHIP_CONFLICT, condition.reason, condition.message, since)
             return
 
 
@@ -267,33 +256,3 @@ RULES: tuple[Rule, ...] = (
     _restored,
     _rejected,
 )
-
-
-def _owner(seen: Observed) -> Owner:
-    """The owner that the declared spec names, or an accepted one while that is invalid."""
-    if isinstance(seen.declared.spec, Spec):
-        return seen.declared.spec.owner
-    stable = seen.record(seen.status.stable)
-    known = stable or next(iter(seen.recorded.accepted.values()), None)
-    return known.spec.owner if known else Owner(team="unknown", contact="unknown")
-
-
-def _alert(seen: Observed, owner: Owner, finding: _Finding) -> Alert:
-    labels = {
-        "alertname": finding.kind.name,
-        "severity": finding.severity or finding.kind.severity,
-        "namespace": seen.namespace,
-        "name": seen.name,
-        "team": owner.team,
-        "contact": owner.contact,
-        "reason": finding.reason,
-        **finding.more,
-    }
-    annotations = {
-        "summary": f"{seen.namespace}/{seen.name}: {finding.summary}"[:LONGEST],
-        "description": f"{finding.kind.means}; {finding.kind.remedy}",
-        **finding.notes,
-    }
-    if owner.runbook:
-        annotations["runbook_url"] = owner.runbook
-    return Alert(labels=labels, annotations=annotations, since=seconds(finding.since))

@@ -6,7 +6,7 @@ from merit.api.quantity import format_duration
 from merit.api.status import Condition, Status
 from merit.policy.desired.pin import pin_conflict
 from merit.policy.live.live_signals import trust
-from merit.policy.report.named_state import NamedState, State
+from merit.policy.report.named_state import INTERNAL_ERROR, NamedState, State, failure
 from merit.policy.state.context import share_summary
 from merit.policy.state.observed import Observed
 from merit.policy.state.route_kind import by_pods
@@ -14,6 +14,7 @@ from merit.policy.state.times import stamp
 from merit.stats.counts import NoSample, Sample
 
 _AT_STEP = (State.STARTING, State.CANARY, State.HOLDBACK)
+_FAILED = (("Ready", "False"), ("Stalled", "True"))
 WARNING = "; note: "  # before each warning in the message of MetricsAvailable
 
 
@@ -107,6 +108,19 @@ def stamped(seen: Observed, found: list[Condition], now: float) -> tuple[Conditi
         update = {"last_transition_time": at, "observed_generation": seen.generation}
         stamped.append(condition.model_copy(update=update))
     return tuple(stamped)
+
+
+def with_failure(seen: Observed, status: Status, now: float) -> Status:
+    """Status that says only that a pass has failed, where nothing else can be worked out."""
+    said = [_c(kind, word, INTERNAL_ERROR, failure(seen)) for kind, word in _FAILED]
+    rest = [c for c in status.conditions if c.type not in ("Ready", "Reconciling", "Stalled")]
+    return status.model_copy(
+        update={
+            "conditions": (*stamped(seen, said, now), *rest),
+            "reason": INTERNAL_ERROR,
+            "summary": failure(seen)[:256],
+        }
+    )
 
 
 def _gate(status: Status, type_: str, stage: str) -> Condition:

@@ -25,6 +25,7 @@ class State(Enum):
     """What distinguishes one situation from every other. The first that applies, in this order."""
 
     ROLLBACK_BLOCKED = auto()  # a rejected revision has traffic that cannot be taken from it
+    INTERNAL_ERROR = auto()  # a pass ended by a defect of the operator's own
     INVALID = auto()  # the declared spec cannot be accepted
     CONFLICT = auto()  # a needed name or route belongs to somebody else
     RECORD_LOST = auto()  # the accepted spec of what serves, or of the candidate, is missing
@@ -48,6 +49,7 @@ class State(Enum):
 
 
 KSTATUS: dict[State, Word] = {
+    State.INTERNAL_ERROR: "Stalled",
     State.INVALID: "Stalled",
     State.CONFLICT: "Stalled",
     State.RECORD_LOST: "Stalled",
@@ -64,6 +66,7 @@ KSTATUS: dict[State, Word] = {
 _BY_HAND = ("NotAutomatic", "NoHealthyRevision", "TooOld")
 _REFUSED_PODS = ("QuotaExceeded", "Denied", "NeverReady")
 _STALLED_GATE = {"Evaluation": "EvaluationFailed", "Feasibility": "Infeasible"}
+INTERNAL_ERROR = "InternalError"
 LACKING = frozenset({"NoPrice", "NoRequests", "NoLoadGenerator"})
 """Reasons for which gate 2 waits until somebody adds what is missing."""
 _POLICIES = {
@@ -127,6 +130,8 @@ def _obstacle(seen: Observed, status: Status) -> _Named | None:
     """What stands above the flow, whatever stage it is in."""
     if refused := blocked(seen, status):
         return State.ROLLBACK_BLOCKED, "RollbackBlocked", _blocked(seen, status, refused), ""
+    if seen.failed:
+        return State.INTERNAL_ERROR, INTERNAL_ERROR, failure(seen), "report it with the traceback"
     if (problem := seen.declared.problem) is not None:
         return State.INVALID, problem.reason, problem.sentence(), ""
     if seen.traffic.conflict:
@@ -135,6 +140,14 @@ def _obstacle(seen: Observed, status: Status) -> _Named | None:
         facts = f"the ControllerRevision {seen.name}-{lost[0]} is missing"
         return State.RECORD_LOST, "RecordLost", facts, "declare that version again"
     return None
+
+
+def failure(seen: Observed) -> str:
+    """What an exception in a pass means, in words."""
+    return (
+        f"a pass has failed with {seen.failed}, whose traceback is in the operator's log: no share "
+        "rises; what takes traffic away still acts, as far as it does not depend on what failed"
+    )
 
 
 def _blocked(seen: Observed, status: Status, refused: str) -> str:

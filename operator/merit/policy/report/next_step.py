@@ -18,6 +18,7 @@ _PODS = frozenset(
 )
 _FIXED = {
     State.ROLLBACK_BLOCKED: "take the traffic back as soon as the route can be written",
+    State.INTERNAL_ERROR: "try the same again, at most five minutes later",
     State.INVALID: "correct the spec",
     State.CONFLICT: "go on as soon as nobody else owns it",
     State.RECORD_LOST: "nothing until that version is declared again",

@@ -162,8 +162,8 @@ def promote_now(seen: Observed, now: float) -> Decision | None:
     if context is None or candidate.weight == 0:
         why = f"{candidate.short} has no traffic yet to be promoted from"
         return ignored(seen, token, why, now)
-    if seen.paused:
-        return None  # spec.paused holds it; the token waits
+    if seen.halted:
+        return None  # spec.paused holds it, or a defect of ours; the token waits
     if by_pods(seen) and candidate.weight < context.ladder[-1]:
         # Its pods are its share: the last step brings up those that serve all traffic.
         last = len(context.ladder) - 1

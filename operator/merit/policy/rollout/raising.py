@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 
 from merit.api.defaults import effective
 from merit.api.names import GROUP
@@ -10,7 +11,7 @@ from merit.api.status import Candidate
 from merit.policy.signals.gauge_signals import veto
 from merit.policy.state.capacity import pods_needed
 from merit.policy.state.context import RolloutContext, achievable_weight
-from merit.policy.state.observed import Accepted
+from merit.policy.state.observed import Accepted, Observed
 from merit.policy.state.route_kind import by_pods
 from merit.policy.state.times import age
 from merit.policy.state.verdict import Verdict
@@ -25,8 +26,9 @@ PHI = 3.0  # the dispersion that is assumed where none was measured
 def may_not_rise(context: RolloutContext, now: float) -> Verdict | None:
     """The first thing that forbids the next step; None if only proof is needed."""
     seen, candidate = context.seen, context.candidate
-    if seen.paused:
-        return Verdict("Undecided", "Paused", "spec.paused holds it; safety still acts")
+    stopped = halted(seen)
+    if stopped is not None:
+        return replace(stopped, message=f"{stopped.message}; safety still acts")
     waiting = route_lags(context)
     if waiting is not None:
         return waiting
@@ -42,6 +44,13 @@ def may_not_rise(context: RolloutContext, now: float) -> Verdict | None:
     if last and age(candidate.rollout_since, now) < context.settings.min_duration:
         return Verdict("Undecided", "Dwell", "minDuration is not over")
     return None
+
+
+def halted(seen: Observed) -> Verdict | None:
+    """A person has paused it, or a defect of the operator's own ended the last pass."""
+    if seen.failed:
+        return Verdict("Undecided", "InternalError", f"a pass has failed with {seen.failed}")
+    return Verdict("Undecided", "Paused", "spec.paused holds it") if seen.paused else None
 
 
 def route_lags(context: RolloutContext) -> Verdict | None:

@@ -10,7 +10,7 @@ from merit.policy.outcomes.roll_back import keep_exposed, roll_back, with_eviden
 from merit.policy.rollout.inconclusive import hold, inconclusive, no_data, not_accepted
 from merit.policy.rollout.judging import baseline_state
 from merit.policy.rollout.pod_failures import fault, never_ready
-from merit.policy.rollout.raising import may_not_rise, needs_approval, route_lags, slow_step
+from merit.policy.rollout.raising import halted, may_not_rise, needs_approval, route_lags, slow_step
 from merit.policy.rollout.resume import resume
 from merit.policy.signals.gauge_signals import closed, veto
 from merit.policy.state.capacity import load_now, pods_wanted
@@ -24,7 +24,7 @@ from merit.policy.state.verdict import Verdict
 from merit.stats.counts import Sample
 from merit.stats.ladder import first_step
 
-PASSES_BY_ITSELF = frozenset({"Paused", "Dwell", "WarmingUp"})  # or by a person
+PASSES_BY_ITSELF = frozenset({"Paused", "InternalError", "Dwell", "WarmingUp"})  # or by a person
 NO_TRAFFIC = 120.0  # seconds without a request after which the flow says so
 
 
@@ -57,8 +57,9 @@ def _enter(context: RolloutContext, now: float) -> Decision:
         if pods.deadline_exceeded:
             return hold(context, Verdict("Undecided", "NeverReady", f"{why}: {pods.detail}"), now)
         return hold(context, Verdict("Undecided", "WaitingForPods", why), now)
-    if seen.paused:
-        return hold(context, Verdict("Undecided", "Paused", "spec.paused holds it"), now)
+    stopped = halted(seen)
+    if stopped is not None:
+        return hold(context, stopped, now)
     if seen.status.stable is None:
         return promote(context, "first deployment: nothing to compare with", now)
     unread = closed(seen, context.accepted.spec)
@@ -152,8 +153,9 @@ def enter_step(
 def _hold_back(context: RolloutContext, now: float) -> Decision:
     """After the last step: a control group stays on the old revision for a while."""
     left = context.settings.holdback_duration - age(context.candidate.since, now)
-    if context.seen.paused:
-        return hold(context, Verdict("Undecided", "Paused", "spec.paused holds it"), now)
+    stopped = halted(context.seen)
+    if stopped is not None:
+        return hold(context, stopped, now)
     if left > 0:
         weight = 100 - context.candidate.weight
         why = f"{weight}% stays on the old revision, as a control group"

@@ -252,8 +252,9 @@ class Observed:
     """Everything `decide` may look at. No field is fetched later; no clock is read.
 
     `pods`: by a revision's 8 characters. `incident`: the incident of the whole fleet, in words,
-    empty without one. `undelivered`: why alerts about this object do not arrive. `evidence`: none
-    until `decide` has computed it from the newest samples.
+    empty without one. `undelivered`: why alerts about this object do not arrive. `failed`: the name
+    of the exception that ended a pass, this one or the last, by a defect of ours; empty if none
+    did. `evidence`: none until `decide` has computed it from the newest samples.
     """
 
     name: str
@@ -272,6 +273,7 @@ class Observed:
     measurements: Measurements = field(default_factory=Measurements)
     incident: str = ""
     undelivered: str = ""
+    failed: str = ""
     tuning: Tuning = Tuning()
     evidence: Evidence = field(default_factory=Evidence)
 
@@ -282,6 +284,11 @@ class Observed:
     def pods_of(self, short: str) -> RevisionPods:
         """What Kubernetes says of the pods of that revision; without any, a revision of no pods."""
         return self.pods.get(short) or RevisionPods(short)
+
+    @property
+    def halted(self) -> bool:
+        """Whether nothing may go forward: `spec.paused`, or a pass has failed."""
+        return self.paused or bool(self.failed)
 
     @property
     def paused(self) -> bool:
