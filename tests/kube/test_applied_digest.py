@@ -80,7 +80,7 @@ async def test_kinds_that_are_not_watched_are_known_from_lists_and_wake_their_ow
     assert Watches([kind], lambda *_: None)._kinds == ()
 
 
-def test_an_object_with_the_same_claim_is_woken_when_one_changes_or_is_deleted() -> None:
+def test_an_object_that_waits_for_a_route_is_woken_when_it_changes_or_is_deleted() -> None:
     cache, woken = Cache(), []
     calls: list[tuple[Key, bool]] = []
 
@@ -90,10 +90,10 @@ def test_an_object_with_the_same_claim_is_woken_when_one_changes_or_is_deleted()
 
     watch_health = WatchHealth(cache, woken.append, affected=affected)
     meta = {"name": "scorer", "namespace": "ns", "uid": "u", "resourceVersion": "1"}
-    obj = {"apiVersion": "merit.dev/v1alpha1", "kind": "ModelDeployment", "metadata": meta}
-    watch_health.seen("ModelDeployment", obj)
+    obj = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": meta}
+    watch_health.seen("HTTPRoute", obj)
     assert Key("ns", "rival") in woken
     woken.clear()
-    watch_health.seen("ModelDeployment", obj, gone=True)
+    watch_health.seen("HTTPRoute", obj, gone=True)
     assert Key("ns", "rival") in woken
     assert calls == [(Key("ns", "scorer"), False), (Key("ns", "scorer"), True)]

@@ -76,7 +76,7 @@ PLACES = {  # key in the recording: path in `Observed`
     "training_problem": "jobs.training_problem",
     "tuning": "tuning",
 }
-DROPPED = ("image_digests",)  # recorded of pods, and since removed, as no rule reads it
+DROPPED = ("image_digests", "contested")  # of pods and of the route; no rule reads them now
 # By `decide` itself, or of a pass that was none: not recorded.
 COMPUTED = ("evidence", "failed")
 _hints = cache(get_type_hints)

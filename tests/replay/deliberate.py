@@ -94,7 +94,14 @@ def _condition(status: Json, type_: str, field: str = "status") -> Any:
     return next((c[field] for c in status["conditions"] if c["type"] == type_), None)
 
 
+def routes_are_kept(path: str, old: Any, new: Any, status: Json) -> bool:
+    if (path, old, new) != ("actions[0]", {"kind": "RemoveRoute"}, ABSENT):
+        return False
+    return _condition(status, "Stalled", "reason") == "OwnershipConflict"
+
+
 DELIBERATE: dict[Predicate, str] = {
+    routes_are_kept: "No route is deleted because another object claims the same.",
     comparison_is_named: "Ready's reason names a comparison, as phase and TRUST do.",
     rollback_takes_trust: "While rejected content has traffic Trusted is False, as TRUST is Lost.",
     trust_is_of_what_serves: "After a rollback TRUST is about what serves, as Trusted is.",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from tests.scenarios.scripts import rollouts, steps
 from tests.scenarios.scripts.steps import USER
@@ -87,14 +90,69 @@ async def test_an_edit_into_a_conflict_does_not_change_the_route() -> None:
     assert route["spec"]["hostnames"] == ["third.example.com"]
 
 
-async def test_a_hostname_that_the_older_one_takes_is_given_up_by_the_younger() -> None:
+async def test_an_older_object_takes_no_hostname_from_a_live_route_of_another() -> None:
     world = await both(second("second.example.com"))
+    before = world.store.objects["HTTPRoute", "risk", "younger"]["spec"]
     first = manifest("good")
     first["spec"]["rollout"]["route"]["gateway"]["hostnames"] = ["second.example.com"]
     world.store.apply(first, USER)
+    await world.advance(120.0)
+    assert world.store.objects["HTTPRoute", "risk", "younger"]["spec"] == before
+    assert status(world)["phase"] == "Live"
+    assert world.condition("Stalled")["reason"] == "OwnershipConflict"
+    assert "risk/younger" in world.status["summary"]
+    own = world.store.objects["HTTPRoute", *world.key]["spec"]
+    assert own["hostnames"] == ["fraud.example.com"] and world.weights == {"good": 100}
+
+
+def invalid(obj: dict[str, Any]) -> None:
+    obj["spec"]["rollout"]["steps"] = [0]
+
+
+def paused(obj: dict[str, Any]) -> None:
+    obj["spec"]["paused"] = True
+
+
+@pytest.mark.parametrize("made", [invalid, paused], ids=lambda made: made.__name__)
+async def test_an_object_that_serves_nothing_holds_no_hostname(
+    made: Callable[[dict[str, Any]], None],
+) -> None:
+    world = World(())
+    first = manifest("good")
+    made(first)
+    world.store.apply(first, USER)
+    await world.advance(10.0)
+    world.store.apply(second(), USER)
+    await world.advance(120.0)
+    assert status(world)["phase"] == "Live" and routed(world)
+    world.store.apply(manifest("good"), USER)
+    await world.advance(120.0)
+    assert routed(world) and "risk/younger" in world.status["summary"]
+
+
+async def test_of_two_that_were_accepted_at_once_the_younger_route_stays_and_says_so() -> None:
+    world = World(())
+    gateway, world.actors._gateway = world.actors._gateway, lambda _route: None  # type: ignore[method-assign]
+    world.store.apply(manifest("good"), USER)
+    world.store.apply(second(), USER)
     await world.advance(60.0)
+    world.actors._gateway = gateway  # type: ignore[method-assign]
+    world.wake_actors()
+    await world.advance(120.0)
+    assert routed(world) and world.weights == {"good": 100}
+    told = {c["type"]: c for c in status(world)["conditions"]}["Stalled"]
+    assert told["reason"] == "OwnershipConflict" and not world.condition("OwnershipConflict")
+
+
+async def test_too_many_claims_are_refused_and_compared_with_nobodys() -> None:
+    obj = second()
+    gateway = obj["spec"]["rollout"]["route"]["gateway"]
+    gateway["hostnames"] = [f"h{n}.example.com" for n in range(16)]
+    matches = [{"path": {"value": f"/{n}"}} for n in range(8)]
+    gateway["rules"] = [{"matches": matches}, {"matches": matches}, {"matches": matches}]
+    world = await both(obj)
     assert not routed(world)
-    assert world.weights == {"good": 100}
+    assert "384 combinations" in status(world)["summary"]
 
 
 async def test_a_new_operator_knows_who_is_older_before_it_decides_anything() -> None:

@@ -1,13 +1,16 @@
-"""What a route claims, and which object wins: whatever the order in which objects are seen."""
+"""What a route claims, and whose route holds it: whatever the order in which routes are seen."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merit.traffic.claims import Claimant, Claims, claims_of
+from merit.policy.state.route_kind import MOST_CLAIMS
+from merit.traffic import claims as module
+from merit.traffic.claims import Claims, Holder, claims_of, held_claims, number_of_claims
 
 
 def route(host: str = "a.example.com", *matches: dict[str, Any], **parent: Any) -> dict[str, Any]:
@@ -18,10 +21,17 @@ def route(host: str = "a.example.com", *matches: dict[str, Any], **parent: Any) 
     return made | ({"rules": [{"matches": list(matches)}]} if matches else {})
 
 
-def contested(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def holding(*specs: dict[str, Any]) -> Claims:
+    """Routes of the namespaces a, b, ... in that order of age, each accepted."""
     claims = Claims()
-    claims.put("old", Claimant("2026-01-01", "a", "old"), claims_of(one, "a"))
-    return claims.older(Claimant("2026-01-02", "b", "new"), claims_of(other, "b")) is not None
+    for number, spec in enumerate(specs):
+        namespace = "abcdefgh"[number]
+        claims.put(namespace, Holder(f"2026-01-0{number}", namespace, "own"), claims_of(spec, ""))
+    return claims
+
+
+def contested(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return holding(one).holder("new", claims_of(other, "b")) is not None
 
 
 def test_equal_matches_in_different_forms_are_one_claim() -> None:
@@ -40,42 +50,114 @@ def test_another_host_path_method_or_gateway_is_another_claim() -> None:
     assert not contested(route("*.example.com"), route("a.example.com"))
 
 
-def test_all_listeners_overlap_each_one_and_two_listeners_do_not() -> None:
+def test_all_listeners_overlap_with_any_one_and_two_different_ones_do_not() -> None:
     assert contested(route(), route(sectionName="https"))
     assert contested(route(sectionName="https"), route(sectionName="https"))
     assert not contested(route(sectionName="http"), route(sectionName="https"))
 
 
-def test_a_gateway_without_a_namespace_is_the_one_beside_the_object() -> None:
+def test_a_gateway_without_a_namespace_is_that_of_the_objects_own() -> None:
     plain = {"parentRefs": [{"name": "public"}], "hostnames": ["a.example.com"]}
     claims = Claims()
-    claims.put("old", Claimant("1", "a", "old"), claims_of(plain, "a"))
-    assert claims.older(Claimant("2", "b", "new"), claims_of(plain, "b")) is None
-    assert claims.older(Claimant("2", "a", "new"), claims_of(plain, "a")) is not None
+    claims.put("old", Holder("1", "a", "old"), claims_of(plain, "a"))
+    assert claims.holder("new", claims_of(plain, "b")) is None
+    assert claims.holder("new", claims_of(plain, "a")) is not None
 
 
-def test_a_changed_claim_returns_the_objects_that_it_affects() -> None:
-    claims = Claims()
-    old, new = Claimant("1", "a", "old"), Claimant("2", "a", "new")
-    assert claims.put("old", old, claims_of(route(), "a")) == set()
-    assert claims.put("new", new, claims_of(route(), "a")) == {"old"}
-    assert claims.put("new", new, claims_of(route(), "a")) == set()
-    assert claims.put("old", old, claims_of(route("b.example.com"), "a")) == {"new"}
-    assert claims.drop("old") == set()
-    assert claims.older(new, claims_of(route(), "a")) is None
+def test_what_a_route_holds_already_only_an_older_route_has_before_it() -> None:
+    claims, wanted = holding(route(), route()), claims_of(route(), "")
+    assert claims.holder("a", wanted) is None
+    assert claims.holder("b", wanted) is not None
+
+
+def test_an_older_route_that_wants_something_new_takes_it_from_nobody() -> None:
+    claims = holding(route("a.example.com"), route("b.example.com"))
+    found = claims.holder("a", claims_of(route("b.example.com"), ""))
+    assert found is not None and found[0].namespace == "b"
+
+
+def test_a_change_of_what_is_held_is_told_once() -> None:
+    claims, holder = Claims(), Holder("1", "a", "one")
+    assert claims.put("a", holder, claims_of(route(), "a"))
+    assert not claims.put("a", holder, claims_of(route(), "a"))
+    assert claims.put("a", holder, claims_of(route("b.example.com"), "a"))
+    assert claims.drop("a") and not claims.drop("a")
+    assert claims.holder("b", claims_of(route(), "b")) is None
+
+
+def accepted_by(*names: str, parents: tuple[str, ...] = ("mine", "theirs")) -> dict[str, Any]:
+    status = [
+        {
+            "parentRef": {"name": name},
+            "conditions": [{"type": "Accepted", "status": str(name in names)}],
+        }
+        for name in parents
+    ]
+    refs = [{"name": name} for name in parents]
+    return {
+        "metadata": {"namespace": "a", "name": "own"},
+        "spec": {"parentRefs": refs, "hostnames": ["a.example.com"]},
+        "status": {"parents": status},
+    }
+
+
+def test_a_route_holds_claims_only_at_gateways_that_accepted_it() -> None:
+    assert {claim.gateway for claim in held_claims(accepted_by("mine"))} == {"a/mine"}
+    assert held_claims(accepted_by()) == frozenset()
+    assert held_claims(accepted_by("mine") | {"status": {}}) == frozenset()
 
 
 def test_a_malformed_route_claims_nothing() -> None:
-    for broken in ({}, {"parentRefs": 1}, {"parentRefs": [{}]}, {"parentRefs": [{"name": "x"}]}):
+    for broken in ({"parentRefs": [{}]}, {"parentRefs": 3}, {"rules": [None], "parentRefs": [{}]}):
         claims_of(broken, "a")
     assert claims_of({"parentRefs": [{}]}, "a") == frozenset()
 
 
-@given(st.permutations(["a", "b", "c", "d"]))
-def test_exactly_one_object_wins_in_whatever_order_they_are_seen(order: list[str]) -> None:
-    since = {"a": "2", "b": "1", "c": "3", "d": "1"}
-    claimants = {name: Claimant(since[name], "ns", name) for name in order}
+@given(st.permutations(["a", "b", "c"]))
+def test_whatever_the_order_exactly_one_of_equal_claimants_wins(order: list[str]) -> None:
     claims, claimed = Claims(), claims_of(route(), "ns")
+    since = {"a": "2026-02-01", "b": "2026-01-01", "c": "2026-01-01"}
     for name in order:
-        claims.put(name, claimants[name], claimed)
-    assert [n for n in sorted(order) if claims.older(claimants[n], claimed) is None] == ["b"]
+        claims.put(name, Holder(since[name], "ns", name), claimed)
+    assert [name for name in sorted(order) if claims.holder(name, claimed) is None] == ["b"]
+
+
+def wide(gateways: int, hosts: int, matches: int) -> dict[str, Any]:
+    """As many claims as that."""
+    return {
+        "parentRefs": [{"name": f"g{n}"} for n in range(gateways)],
+        "hostnames": [f"h{n}.example.com" for n in range(hosts)],
+        "rules": [{"matches": [{"path": {"value": f"/{n}"}} for n in range(matches)]}],
+    }
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[int]:
+    calls, function = [0], getattr(module, name)
+
+    def counting(*args: Any) -> Any:
+        calls[0] += 1
+        return function(*args)
+
+    monkeypatch.setattr(module, name, counting)
+    return calls
+
+
+def test_the_work_of_a_comparison_grows_with_the_claims_and_not_with_their_square(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    many = claims_of(wide(1, 2, MOST_CLAIMS // 2), "ns")
+    claims = Claims()
+    for number in range(4):
+        claims.put(number, Holder(str(number), "ns", str(number)), many)
+    compared = counted(monkeypatch, "_overlap")
+    assert len(many) == MOST_CLAIMS and claims.holder("new", many) is not None
+    assert compared[0] <= 4 * MOST_CLAIMS
+
+
+def test_a_route_of_too_many_claims_is_counted_and_not_expanded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = counted(monkeypatch, "_canonical")
+    huge = wide(8, 16, 120)
+    assert number_of_claims(huge) == 15_360
+    assert claims_of(huge, "ns") == frozenset() and made[0] == 0

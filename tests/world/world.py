@@ -184,7 +184,7 @@ class World:
     def _to_cache(self, kind: str, obj: Object) -> bool:
         labelled = "merit.dev/name" in obj["metadata"].get("labels", {})
         if kind in (*WATCHED, *LISTED) and (labelled or kind == "ModelDeployment"):
-            if kind == "ModelDeployment":
+            if kind == "HTTPRoute":
                 meta = obj["metadata"]
                 for other in self.reconciler.affected(Key(meta["namespace"], meta["name"]), obj):
                     self.dues[other] = self.now
@@ -227,7 +227,7 @@ class World:
             if commit.new is None:
                 self.cache.drop(kind, namespace, name, obj["metadata"]["uid"])
                 woken = True
-                if kind == "ModelDeployment":
+                if kind == "HTTPRoute":
                     for other in self.reconciler.affected(Key(namespace, name), None):
                         self._wake(other)
             else:

@@ -9,12 +9,14 @@ from typing import Any
 from merit.api.names import KIND
 from merit.kube.cache import Cache, Key, label_key, owner_key
 
+ROUTE = "HTTPRoute"
+
 
 class WatchHealth:
     """Applies events to the cache and remembers when each kind was last confirmed to be fresh.
 
     `wake`: called with every ModelDeployment that an event concerns. `affected`: is given each
-    ModelDeployment that is new, changed or gone (None), and returns which others that affects.
+    HTTPRoute that is new, changed or gone (None), and returns which others that concerns.
     """
 
     def __init__(
@@ -43,9 +45,9 @@ class WatchHealth:
         if not self._cache.put(kind, obj):
             return
         owners = {owner_key(kind, obj)}
-        if kind == KIND:
+        if kind == ROUTE:
             owners |= self._affected(key, obj)
-        elif before is not None:
+        if kind != KIND and before is not None:
             owners.add(label_key(before))  # its label may have been changed to another's
         self.wake(owners)
 
@@ -55,7 +57,7 @@ class WatchHealth:
         if forgotten is None:
             return
         self.wake({owner_key(kind, forgotten)})
-        if kind == KIND:
+        if kind == ROUTE:
             self.wake(self._affected(Key(namespace, name), None))
 
     def confirm(self, kind: str) -> None:

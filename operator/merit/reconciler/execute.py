@@ -19,7 +19,6 @@ from merit.policy.state.decision import (
     Record,
     RemoveJob,
     RemoveRevision,
-    RemoveRoute,
     Retrain,
     RunJob,
     SetTraffic,
@@ -31,7 +30,7 @@ from merit.reconciler.effects.jobs import run_job
 from merit.reconciler.effects.object_writer import Foreign, NotReady, ObjectWriter, one_line
 from merit.reconciler.effects.records import clear_pin, forget, record, write_ledger, write_pin
 from merit.reconciler.effects.revisions import divert, ensure_revision, remove_revision
-from merit.reconciler.effects.traffic import remove_route, set_traffic
+from merit.reconciler.effects.traffic import set_traffic
 from merit.reconciler.effects.training import train
 from merit.reconciler.memory import TRY_AGAIN, Memory
 
@@ -40,7 +39,7 @@ log = logging.getLogger("merit.reconciler")
 AT_ONCE = 0.0
 SOON = 1.0
 # No event comes of these, as their effect is put into the cache: the next pass follows at once.
-DECISIVE = (SetTraffic, RemoveRoute, WritePin, ClearPin, Accept)
+DECISIVE = (SetTraffic, WritePin, ClearPin, Accept)
 
 
 @dataclass(slots=True)
@@ -121,7 +120,6 @@ EFFECTS: dict[type[Action], Callable[[ObjectWriter, Any], Awaitable[None]]] = {
     RemoveRevision: remove_revision,
     SetTraffic: set_traffic,
     Divert: divert,
-    RemoveRoute: lambda writer, _: remove_route(writer),
     RunJob: run_job,
     Retrain: train,
     Record: record,

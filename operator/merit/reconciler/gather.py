@@ -158,7 +158,7 @@ class Gatherer:
         refused = (
             seen.declared.refused or route_refusal(seen) or unreadable_report(spec, seen.tuning)
         )
-        contested = self._route_claims.refusal(obj)
+        contested = self._route_claims.refusal(key, obj)
         seen = replace(
             seen,
             declared=replace(seen.declared, refused=refused),
@@ -167,9 +167,6 @@ class Gatherer:
         router = ROUTERS[kind_in_force(seen.status, spec, serving)]
         desired = {short: pods.desired for short, pods in seen.pods.items()}
         route = children.route(router, route_in_force(seen), seen.recorded.accepted, desired)
-        http_route = self._cache.get("HTTPRoute", *key)
-        if route.exists and not route.foreign and self._route_claims.is_contested(obj, http_route):
-            route = replace(route, contested=True)
         conflict = ""
         if memory.conflict and memory.conflict[0] == seen.generation:
             conflict = memory.conflict[1]

@@ -80,9 +80,9 @@ class Reconciler:
         """Whether this key belongs in the safety lane."""
         return key in self._urgent
 
-    def affected(self, key: Key, obj: Object | None) -> set[Key]:
-        """Which other objects are affected by this one, which is new, changed, or gone (None)."""
-        return self._route_claims.update(key, obj)
+    def affected(self, key: Key, route: Object | None) -> set[Key]:
+        """Which objects wait for the route of that name, which is new, changed, or gone (None)."""
+        return self._route_claims.update(key, route)
 
     def wants_sample(self, key: Key) -> bool:
         """Whether a new poll of a metrics source may change something for this object."""

@@ -1,4 +1,4 @@
-"""Who owns a hostname: of two objects that claim one Gateway, host and match, the older one."""
+"""Who has a hostname: of two objects that claim one Gateway, host and match, whose route serves."""
 
 from __future__ import annotations
 
@@ -6,42 +6,37 @@ from collections.abc import Mapping
 from typing import Any
 
 from merit.kube.cache import Key
-from merit.traffic.claims import Claimant, Claims, claims_of
+from merit.traffic.claims import Claims, Holder, claims_of, held_claims
 
 Object = Mapping[str, Any]
 
 
 class RouteClaims:
-    """The claims of all ModelDeployments, kept up to date with the cache."""
+    """What the accepted routes hold, kept up to date with the cache, and which objects wait."""
 
     def __init__(self) -> None:
         self._claims = Claims()
+        self._waiting: dict[Key, set[Key]] = {}  # by the holder that they wait for
 
-    def update(self, key: Key, obj: Object | None) -> set[Key]:
-        """The object as it is now, None when it is gone. Returns which others that affects."""
-        if obj is None:
-            others = self._claims.drop(key)
+    def update(self, key: Key, route: Object | None) -> set[Key]:
+        """The route of that name as it is now, None when it is gone. Returns who waited for it."""
+        if route is None:
+            changed = self._claims.drop(key)
         else:
-            others = self._claims.put(key, _claimant(obj), claims_of(_declared(obj), key.namespace))
-        return {other for other in others if isinstance(other, Key)}
+            since = str(route["metadata"].get("creationTimestamp", ""))
+            changed = self._claims.put(key, Holder(since, *key), held_claims(route))
+        return self._waiting.pop(key, set()) if changed else set()
 
-    def refusal(self, obj: Object) -> str:
-        """Which older object owns what this one declares, as a sentence; empty if none does."""
-        return self._owner(obj, _declared(obj))
-
-    def is_contested(self, obj: Object, route: Object | None) -> bool:
-        """Whether an older object owns what the existing route of this object claims."""
-        return route is not None and bool(self._owner(obj, route.get("spec") or {}))
-
-    def _owner(self, obj: Object, route: Object) -> str:
-        claimant = _claimant(obj)
-        found = self._claims.older(claimant, claims_of(route, claimant.namespace))
+    def refusal(self, key: Key, obj: Object) -> str:
+        """Whose route has what this object declares, as a sentence; empty if nobody's has."""
+        found = self._claims.holder(key, claims_of(_declared(obj), key.namespace))
         if found is None:
             return ""
-        older, claim = found
+        (_, *place), claim = found
+        self._waiting.setdefault(Key(*place), set()).add(key)
         return (
-            f"{claim.host} at Gateway {claim.gateway} is taken by {older.namespace}/{older.name}, "
-            "which is older: take another hostname or match"
+            f"{claim.host} at Gateway {claim.gateway} is taken by {'/'.join(place)}, "
+            "whose route serves it: take another hostname or match"
         )
 
 
@@ -50,9 +45,3 @@ def _declared(obj: Object) -> Object:
     for part in ("rollout", "route", "gateway"):
         route = route.get(part) if isinstance(route, Mapping) else None
     return route if isinstance(route, Mapping) else {}
-
-
-def _claimant(obj: Object) -> Claimant:
-    metadata = obj["metadata"]
-    since = str(metadata.get("creationTimestamp", ""))
-    return Claimant(since, metadata.get("namespace", ""), metadata["name"])

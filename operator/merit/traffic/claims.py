@@ -1,6 +1,7 @@
-"""The claims of routes: a Gateway, a hostname and a match. Of two claimants the older one wins.
+"""Who holds a Gateway, a hostname and a match: the HTTPRoute that the Gateway accepted.
 
-The index is updated with every ModelDeployment, so that a question needs no loop over the fleet.
+Of two accepted routes the older one gets the requests, as Gateway API has it. What is only declared
+holds nothing, and takes nothing from a route that serves.
 """
 
 from __future__ import annotations
@@ -10,35 +11,65 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from merit.policy.state.route_kind import MOST_CLAIMS
+
 Object = Mapping[str, Any]
+Listener = tuple[str, str]  # section name and port, each empty for all
 ANY_PATH = {"type": "PathPrefix", "value": "/"}
 
 
 class Claim(NamedTuple):
-    """One claim; `listener`: section name and port, each empty for all."""
+    """One claim of a route."""
 
     gateway: str
     host: str
     match: str
-    listener: tuple[str, str]
+    listener: Listener
 
-    def overlaps(self, other: Claim) -> bool:
-        """Whether both would get the same requests."""
-        return self[:3] == other[:3] and all(
-            not mine or not theirs or mine == theirs
-            for mine, theirs in zip(self.listener, other.listener, strict=True)
-        )
+
+def number_of_claims(route: Object) -> int:
+    """Gateways times hostnames times matches, counted without making them."""
+    matches = sum(len(rule.get("matches") or [{}]) for rule in route.get("rules") or [{}])
+    return len(route.get("parentRefs") or ()) * len(route.get("hostnames") or "*") * matches
 
 
 def claims_of(route: Object, namespace: str) -> frozenset[Claim]:
     """The claims of `parentRefs`, `hostnames` and `rules`, of a route or of a declared one.
 
-    Never raises: a malformed route claims nothing, and is refused elsewhere.
+    Never raises: a malformed route, or one of too many claims, claims nothing and is refused
+    elsewhere.
     """
     try:
-        return frozenset(_claims(route, namespace))
+        return frozenset(
+            _claims(route, namespace) if number_of_claims(route) <= MOST_CLAIMS else ()
+        )
     except (AttributeError, LookupError, TypeError, ValueError):
         return frozenset()
+
+
+def held_claims(route: Object) -> frozenset[Claim]:
+    """The claims of an HTTPRoute at those of its Gateways that have accepted it.
+
+    In whatever version: at each change of its weights a Gateway takes a moment to answer.
+    """
+    namespace = route["metadata"].get("namespace", "")
+    accepted = {
+        _gateway(parent["parentRef"], namespace)
+        for parent in (route.get("status") or {}).get("parents") or ()
+        if any(_is_accepted(condition) for condition in parent.get("conditions") or ())
+    }
+    spec = route.get("spec") or {}
+    parents = [p for p in spec.get("parentRefs") or () if _gateway(p, namespace) in accepted]
+    return claims_of({**spec, "parentRefs": parents}, namespace)
+
+
+def _is_accepted(condition: Object) -> bool:
+    return (condition.get("type"), condition.get("status")) == ("Accepted", "True")
+
+
+def _gateway(parent: Object, namespace: str) -> tuple[str, Listener]:
+    listener = (str(parent.get("sectionName") or ""), str(parent.get("port") or ""))
+    return f"{parent.get('namespace') or namespace}/{parent['name']}", listener
 
 
 def _claims(route: Object, namespace: str) -> Iterator[Claim]:
@@ -48,8 +79,7 @@ def _claims(route: Object, namespace: str) -> Iterator[Claim]:
         for match in rule.get("matches") or [{}]
     ]
     for parent in route.get("parentRefs") or ():
-        gateway = f"{parent.get('namespace') or namespace}/{parent['name']}"
-        listener = (str(parent.get("sectionName") or ""), str(parent.get("port") or ""))
+        gateway, listener = _gateway(parent, namespace)
         for host in route.get("hostnames") or ("*",):
             for match in matches:
                 yield Claim(gateway, str(host), match, listener)
@@ -68,8 +98,8 @@ def _canonical(match: Object) -> str:
     return json.dumps(canonical, sort_keys=True)
 
 
-class Claimant(NamedTuple):
-    """The owner of a claim. The smaller one wins: the older, then the first by name."""
+class Holder(NamedTuple):
+    """An accepted route. The smaller one wins: the older, then the first by name."""
 
     since: str
     namespace: str
@@ -77,56 +107,59 @@ class Claimant(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    claimant: Claimant
+class _Held:
+    holder: Holder
     claims: frozenset[Claim]
 
 
 class Claims:
-    """The claims of a whole fleet, by the keys of the objects."""
+    """What the accepted routes of a whole fleet hold, by the keys of their objects."""
 
     def __init__(self) -> None:
-        self._entries: dict[Hashable, _Entry] = {}
-        self._by_claim: dict[tuple[str, str, str], set[Hashable]] = {}
+        self._held: dict[Hashable, _Held] = {}
+        self._listeners: dict[tuple[str, str, str], dict[Hashable, set[Listener]]] = {}
 
-    def put(self, key: Hashable, claimant: Claimant, claims: frozenset[Claim]) -> set[Hashable]:
-        """Set the claims of an object. Returns the other objects that the change affects."""
-        known = self._entries.get(key)
-        if known is not None and known == _Entry(claimant, claims):
-            return set()
-        affected = self.drop(key)
+    def put(self, key: Hashable, holder: Holder, claims: frozenset[Claim]) -> bool:
+        """The claims that a route holds now. Returns whether that is a change."""
+        held = _Held(holder, claims)
+        if self._held.get(key) == held:
+            return False
+        changed = self.drop(key) or bool(claims)
         if claims:
-            self._entries[key] = _Entry(claimant, claims)
-            for claim in claims:
-                self._by_claim.setdefault(claim[:3], set()).add(key)
-        return affected | self._sharing(key, claims)
+            self._held[key] = held
+        for claim in claims:
+            self._listeners.setdefault(claim[:3], {}).setdefault(key, set()).add(claim.listener)
+        return changed
 
-    def drop(self, key: Hashable) -> set[Hashable]:
-        """Remove the claims of an object. Returns the other objects that this affects."""
-        known = self._entries.pop(key, None)
-        if known is None:
-            return set()
-        affected = self._sharing(key, known.claims)
-        for claim in known.claims:
-            keys = self._by_claim[claim[:3]]
-            keys.discard(key)
+    def drop(self, key: Hashable) -> bool:
+        """The route is gone. Returns whether it held anything."""
+        held = self._held.pop(key, None)
+        if held is None:
+            return False
+        for place in {claim[:3] for claim in held.claims}:
+            keys = self._listeners[place]
+            del keys[key]
             if not keys:
-                del self._by_claim[claim[:3]]
-        return affected
+                del self._listeners[place]
+        return True
 
-    def older(self, claimant: Claimant, claims: frozenset[Claim]) -> tuple[Claimant, Claim] | None:
-        """An older claimant of one of these claims, the first of them; None without one."""
+    def holder(self, key: Hashable, wanted: frozenset[Claim]) -> tuple[Holder, Claim] | None:
+        """Whose route has one of the claims that this object wants; None if it may have them all.
+
+        What its own accepted route holds already only an older route has before it.
+        """
+        mine = self._held.get(key)
         found = [
-            (entry.claimant, claim)
-            for claim in claims
-            for key in self._by_claim.get(claim[:3], ())
-            if (entry := self._entries[key]).claimant < claimant
-            and any(claim.overlaps(theirs) for theirs in entry.claims)
+            (theirs, claim)
+            for claim in wanted
+            for other, listeners in self._listeners.get(claim[:3], {}).items()
+            if other != key and any(_overlap(claim.listener, each) for each in listeners)
+            if (theirs := self._held[other].holder)
+            and not (mine is not None and claim in mine.claims and mine.holder < theirs)
         ]
         return min(found) if found else None
 
-    def _sharing(self, key: Hashable, claims: frozenset[Claim]) -> set[Hashable]:
-        found: set[Hashable] = set()
-        for claim in claims:
-            found |= self._by_claim.get(claim[:3], set())
-        return found - {key}
+
+def _overlap(one: Listener, other: Listener) -> bool:
+    """Whether two listeners get the same requests."""
+    return all(not a or not b or a == b for a, b in zip(one, other, strict=True))

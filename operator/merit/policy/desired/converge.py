@@ -13,7 +13,7 @@ from merit.policy.desired.records import prune
 from merit.policy.desired.traffic import before_pods, diversions, traffic_action
 from merit.policy.gates.feasibility.load_gate import load_test_given_up
 from merit.policy.gates.job_run import expected_job
-from merit.policy.state.decision import Action, RemoveJob, RemoveRevision, SetTraffic, WriteLedger
+from merit.policy.state.decision import Action, RemoveJob, RemoveRevision, WriteLedger
 from merit.policy.state.observed import Observed
 from merit.policy.state.route_kind import by_pods
 
@@ -28,7 +28,7 @@ def converge(seen: Observed, status: Status, now: float) -> tuple[Action, ...]:
     rejected_pods = _unused_revisions(seen, status, now, set()) if by_pods(seen) else []
     if seen.traffic.refused and traffic is not None:
         return (*diversions(seen, status), *rejected_pods, traffic, *pods)
-    if isinstance(traffic, SetTraffic) and before_pods(seen, traffic):
+    if traffic is not None and before_pods(seen, traffic):
         return (traffic, *rejected_pods, *pods)
     if traffic is not None:
         return (*pods, traffic)

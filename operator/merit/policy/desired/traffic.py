@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from merit.api.status import Candidate, Status
 from merit.policy.desired.leaving import SETTLE, keeps_pods
-from merit.policy.state.decision import Divert, RemoveRoute, SetTraffic
+from merit.policy.state.decision import Divert, SetTraffic
 from merit.policy.state.observed import Observed
 from merit.policy.state.route_kind import by_pods
 from merit.policy.state.times import age
@@ -29,11 +29,9 @@ def wanted_weights(status: Status) -> dict[str, int]:
     return {short: share for short, share in weights.items() if share > 0}
 
 
-def traffic_action(seen: Observed, status: Status, now: float) -> SetTraffic | RemoveRoute | None:
+def traffic_action(seen: Observed, status: Status, now: float) -> SetTraffic | None:
     """The write that the route needs; None if it is in line, or may not be written now."""
     weights, stable, route = wanted_weights(status), status.stable, seen.traffic.route
-    if route.contested:
-        return RemoveRoute()
     if not weights or stable is None or route.foreign:
         return None
     if seen.traffic.contested and not route.exists:

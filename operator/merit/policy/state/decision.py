@@ -72,11 +72,6 @@ def all_to(revision: Revision | None) -> SetTraffic | None:
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveRoute:
-    """Delete the route: an older object has what it claims. Decisive."""
-
-
-@dataclass(frozen=True, slots=True)
 class Divert:
     """Let the Service of a revision select another's pods: traffic returns without a route.
 
@@ -154,7 +149,6 @@ Action = (
     | RemoveRevision
     | SetTraffic
     | Divert
-    | RemoveRoute
     | RunJob
     | Retrain
     | Record

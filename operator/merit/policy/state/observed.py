@@ -73,9 +73,8 @@ class Route:
 
     `in_sync`: all its objects are as they were applied. `accepted`: None until a gateway has
     answered; `reason`: its words. `foreign`: the object of that name is somebody else's.
-    `contested`: it claims a host or path that an older object has. `announced`: revisions that it
-    names without a share; `known`: since when it names each, Unix seconds, as far as this process
-    has seen.
+    `announced`: revisions that it names without a share; `known`: since when it names each, Unix
+    seconds, as far as this process has seen.
     """
 
     exists: bool = False
@@ -84,7 +83,6 @@ class Route:
     accepted: bool | None = None
     reason: str = ""
     foreign: bool = False
-    contested: bool = False
     announced: frozenset[str] = frozenset()
     known: Mapping[str, float] = field(default_factory=dict)
 
@@ -236,8 +234,8 @@ class Traffic:
     """How requests reach the pods.
 
     `refused`: why the last attempt to set the weights failed, empty if it did not. `conflict`: who
-    else owns a name that is needed. `contested`: which older object has what the declared route
-    claims. `idle`: for each leaving revision, whether the gateway sends it no request any more.
+    else owns a name that is needed. `contested`: whose route has what the declared one claims.
+    `idle`: for each leaving revision, whether the gateway sends it no request any more.
     """
 
     route: Route = Route()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from merit.api.rollout import Route
+from merit.api.rollout import Route, RouteRule
 from merit.api.spec import Spec
 from merit.api.status import Status
 from merit.api.validation import Invalid
@@ -12,6 +12,7 @@ from merit.policy.state.observed import Accepted, Observed
 
 RouteKind = Literal["gateway", "replicas"]
 FIELD = "spec.rollout.route"
+MOST_CLAIMS = 256  # of one object: a Gateway, a hostname and a match
 
 
 def kind_in_force(status: Status, spec: Spec | Invalid, served: Accepted | None) -> RouteKind:
@@ -44,6 +45,14 @@ def route_refusal(seen: Observed) -> Invalid | None:
             f"is {kind}, and what serves is reached by {now}: the kind of route stays",
             f"put {now} back, or declare an object of another name beside this one",
         )
+    claims = _claims(spec.rollout.route)
+    if claims > MOST_CLAIMS:
+        return Invalid(
+            f"{FIELD}.gateway",
+            f"has {claims} combinations of a Gateway, a hostname and a match, at most "
+            f"{MOST_CLAIMS} are compared with those of others",
+            "declare fewer hostnames or matches, or several objects",
+        )
     if kind == "replicas" and not tuning.per_pod:
         source = tuning.source or "the operator's configuration"
         return Invalid(
@@ -52,6 +61,13 @@ def route_refusal(seen: Observed) -> Invalid | None:
             "name a source with a server part in spec.monitoring.source, or use route.gateway",
         )
     return None
+
+
+def _claims(route: Route) -> int:
+    if route.gateway is None:
+        return 0
+    matches = sum(len(rule.matches or "*") for rule in route.gateway.rules or (RouteRule(),))
+    return len(route.gateway.parent_refs) * len(route.gateway.hostnames) * matches
 
 
 def route_in_force(seen: Observed) -> Route | None:

@@ -13,7 +13,6 @@ from merit.policy.state.route_kind import kind_in_force, route_in_force
 from merit.reconciler.children import split_of
 from merit.reconciler.effects.object_writer import NotReady, Object, ObjectWriter, one_line
 from merit.traffic import ROUTERS
-from merit.traffic.gateway_api import API_VERSION
 
 ROUTE_REMEDY = "correct matches, filters and timeouts"
 
@@ -61,11 +60,6 @@ async def set_traffic(writer: ObjectWriter, action: SetTraffic) -> None:
         raise NotReady(f"the declared route is refused: {error.message}") from error
     known = writer.memory.announced
     writer.memory.announced = {s: known.get(s, writer.now) for s in (*action.weights, *announced)}
-
-
-async def remove_route(writer: ObjectWriter) -> None:
-    """Delete the route: what it claims belongs to an older object."""
-    await writer.remove(API_VERSION, "HTTPRoute", writer.key.name)
 
 
 def _spec(writer: ObjectWriter, key: str) -> Spec:
