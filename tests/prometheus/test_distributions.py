@@ -11,6 +11,7 @@ from merit.prometheus import distributions
 from merit.prometheus.distributions import DistributionMetric, Distributions
 from merit.stats.counts import NoSample
 from merit.stats.drift import judge
+from merit.stats.histogram import Histogram
 from tests.prometheus.real import TRIES
 from tests.prometheus.scoring_model import (
     NEW,
@@ -99,3 +100,23 @@ async def test_a_server_without_that_histogram_is_no_series(world):
     await reader.round(0.0)
     found = reader.windows("risk", "fraud", "bbbbbbbb", metric, 0.0)
     assert isinstance(found, NoSample) and found.reason == "NoSeries" and "nowhere" in found.message
+
+
+def test_bins_that_were_chosen_by_a_minutes_counts_do_not_judge_that_minute():
+    edges = tuple(float(edge) for edge in range(30))
+    low, high = (
+        Histogram(edges, tuple(100.0 if side == (edge < 15) else 0.0 for edge in range(30)))
+        for side in (True, False)
+    )
+    arms = distributions._ArmComparison(0.0)
+    arms.add(candidate=high, stable=low)
+    assert arms.e_process.log_e() == 0.0  # a rare bin is merged with its neighbours on purpose
+    arms.add(candidate=high, stable=low)
+    assert arms.e_process.log_e() > 1.0
+
+
+def test_a_histogram_with_few_bins_judges_from_its_first_minute():
+    low, high = Histogram((1.0, 2.0), (900.0, 100.0)), Histogram((1.0, 2.0), (100.0, 900.0))
+    arms = distributions._ArmComparison(0.0)
+    arms.add(candidate=high, stable=low)
+    assert arms.e_process.log_e() > 2.0

@@ -37,7 +37,7 @@ async def test_a_hanging_source_delays_no_other_and_each_object_gets_its_own():
     world.serve(CANARY, ok=100)
     world.scrape()
     views = {"slow": View(Fleet(Hanging())), "fine": View(Fleet(world))}
-    sources = Sources(views, default="slow", fast=0.05, live=0.05)
+    sources = Sources(views, fast=0.05, live=0.05)
     polls = []
     exposed = {"fine": frozenset({("ns", "fraud")})}
     running = asyncio.create_task(sources.run(polls.append, exposed=lambda: exposed))
@@ -47,7 +47,7 @@ async def test_a_hanging_source_delays_no_other_and_each_object_gets_its_own():
     assert {poll.source for poll in polls} == {"fine"} and not polls[0].reason
     arms = SampleRequest("ns", "fraud", CANARY, STABLE, 80)
     assert isinstance(sources.view("fine").fleet.sample(arms), Sample)
-    lost = sources.view("").fleet.sample(arms)
+    lost = sources.view("slow").fleet.sample(arms)
     assert isinstance(lost, NoSample) and lost.reason == "MetricsLost"
     assert sources.view("gone") is None
 
@@ -56,7 +56,7 @@ async def test_exposed_objects_are_polled_at_the_fast_interval():
     world = FakePrometheus()
     world.serve(STABLE, ok=100)
     world.scrape()
-    sources = Sources({"x": View(Fleet(world))}, default="x", fast=0.02, live=3600.0)
+    sources = Sources({"x": View(Fleet(world))}, fast=0.02, live=3600.0)
     polls = []
     exposed = {"x": frozenset({("ns", "fraud")})}
     running = asyncio.create_task(sources.run(polls.append, exposed=lambda: exposed))
@@ -76,7 +76,7 @@ async def test_an_exception_in_a_poll_is_reported_and_the_next_poll_follows():
             raise RuntimeError("a bug")
 
     broken = Broken()
-    sources = Sources({"x": View(Fleet(broken))}, default="x", fast=0.05, live=0.05)
+    sources = Sources({"x": View(Fleet(broken))}, fast=0.05, live=0.05)
     polls = []
     running = asyncio.create_task(sources.run(polls.append))
     while broken.asked < 2:
@@ -87,7 +87,7 @@ async def test_an_exception_in_a_poll_is_reported_and_the_next_poll_follows():
 
 async def test_without_objects_nothing_is_asked():
     world = FakePrometheus()
-    sources = Sources({"x": View(Fleet(world))}, default="x", fast=0.02, live=0.02)
+    sources = Sources({"x": View(Fleet(world))}, fast=0.02, live=0.02)
     running = asyncio.create_task(sources.run(lambda poll: None, empty=lambda: True))
     await asyncio.sleep(0.2)
     running.cancel()

@@ -14,13 +14,12 @@ def fleet(preset: str) -> Fleet:
 
 def sources(**views: View) -> Sources:
     named = {name.replace("_own", SERVERS_SUFFIX): view for name, view in views.items()}
-    return Sources(named, default=next(iter(named)), fast=1.0, live=1.0)
+    return Sources(named, fast=1.0, live=1.0)
 
 
 def test_with_a_gateway_its_series_are_read() -> None:
     found = sources(contour=View(fleet("contour-envoy")))
     assert found.view_of("contour", by_pods=False) == "contour"
-    assert found.view_of("", by_pods=False) == "contour"
     assert found.view_of("other", by_pods=False) == ""
 
 
@@ -41,3 +40,9 @@ async def test_a_view_that_is_not_read_is_not_polled() -> None:
     assert await poll() is None
     assert found.view("a" + SERVERS_SUFFIX) is servers
     assert await poll() is not None
+
+
+def test_an_object_that_may_use_no_source_reads_none() -> None:
+    found = sources(contour=View(fleet("contour-envoy")))
+    assert found.view("") is None
+    assert found.view_of("", by_pods=False) == ""

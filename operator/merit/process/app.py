@@ -110,10 +110,10 @@ class Operator:
             await probes.cleanup()
 
     async def _work(self) -> None:
-        if missing := await missing_apis(self._cluster, self._kinds):
-            raise CannotRun(f"the API server does not serve {', '.join(missing)}")
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._liveness.beat())
+            group.create_task(self._liveness.beat())  # first: to wait for others is no lag
+            if missing := await missing_apis(self._cluster, self._kinds):
+                raise CannotRun(f"the API server does not serve {', '.join(missing)}")
             await self._relist.fill()
             self._watches.start()
             self._ready = True

@@ -92,7 +92,6 @@ def sources_of(config: Config, calls: Calls) -> Sources:
         views |= _views(name, source, config, calls)
     return Sources(
         views,
-        default=metrics.default,
         fast=config.tick.fast,
         live=config.tick.live,
         drift=config.drift.every,

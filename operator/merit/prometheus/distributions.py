@@ -53,7 +53,10 @@ class _ArmComparison:
     stable: Histogram | None = None
 
     def add(self, candidate: Histogram, stable: Histogram) -> None:
-        """One more minute; with other bins than before everything starts again."""
+        """One more minute; with other bins than before everything starts again.
+
+        Bins that are chosen by the counts of a minute do not judge that minute.
+        """
         try:
             mine = candidate if self.candidate is None else self.candidate + candidate
             theirs = stable if self.stable is None else self.stable + stable
@@ -61,8 +64,11 @@ class _ArmComparison:
             self.e_process, mine, theirs = None, candidate, stable
         self.candidate, self.stable = mine, theirs
         if self.e_process is None:
-            bins = stable.rebinned(coarse_edges(stable))
+            chosen = coarse_edges(stable)
+            bins = stable.rebinned(chosen)
             self.e_process = BinEProcess(bins) if bins is not None and bins.n > 0 else None
+            if chosen != stable.edges:
+                return
         if self.e_process is not None:
             self.e_process.update(candidate, stable)
 

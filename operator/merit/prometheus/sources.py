@@ -54,7 +54,7 @@ class View:
 
 
 class Sources:
-    """Every source by name; without a name `default` is meant.
+    """Every source by name. An object that may use none has no name, and nothing is read for it.
 
     `fast`, `live`: seconds between two polls of the exposed objects, and of all; `drift`: of the
     long windows of distributions.
@@ -64,12 +64,11 @@ class Sources:
         self,
         views: Mapping[str, View],
         *,
-        default: str,
         fast: float,
         live: float,
         drift: float = 300.0,
     ) -> None:
-        self._views, self._default, self._fast, self._live = views, default, fast, live
+        self._views, self._fast, self._live = views, fast, live
         self._read_at: dict[str, float] = {}
         self._drift = drift
 
@@ -144,12 +143,11 @@ class Sources:
         if queries is not None:
             yield INTERVAL, lambda: queries.round(time.monotonic())
 
-    def view_of(self, source: str, *, by_pods: bool) -> str:
+    def view_of(self, name: str, *, by_pods: bool) -> str:
         """The view that counts the requests of an object of this source; empty if it has none.
 
         `by_pods`: it has no gateway, so its servers' own series are read.
         """
-        name = source or self._default
         view = self._views.get(name)
         if not by_pods:
             return name if view is not None else ""
@@ -157,9 +155,8 @@ class Sources:
             return name + SERVERS_SUFFIX
         return name if view is not None and view.fleet.per_pod else ""
 
-    def view(self, source: str) -> View | None:
+    def view(self, name: str) -> View | None:
         """The view of that name, which is being read from now on; None if there is none."""
-        name = source or self._default
         self._read_at[name] = time.monotonic()
         return self._views.get(name)
 

@@ -217,10 +217,10 @@ class Gatherer:
         by_pods = kind_in_force(status, spec, None) == "replicas"
         gate = spec.feasibility if isinstance(spec, Spec) else None
         book = gate.prices if gate else None
-        metrics = self._metrics.view(name) if name else None
+        metrics = self._metrics.view(name)
         return Tuning(
             source=name,
-            view=self._metrics.view_of(name, by_pods=by_pods) if name else "",
+            view=self._metrics.view_of(name, by_pods=by_pods),
             per_pod=metrics is not None and metrics.pods is not None,
             tick=self._config.tick.fast,
             live_tick=self._config.tick.live,

@@ -68,7 +68,7 @@ class MeasurementReader:
 
     def _fleet(self, seen: Observed) -> Fleet | None:
         """Where the requests of this object are counted; None without a metrics source."""
-        view = self._metrics.view(seen.tuning.view) if seen.tuning.view else None
+        view = self._metrics.view(seen.tuning.view)
         return view.fleet if view is not None else None
 
     def _rollout(self, key: Key, seen: Observed) -> Sample | NoSample | None:
