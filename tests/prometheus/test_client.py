@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
@@ -67,6 +68,28 @@ async def test_warnings_make_an_answer_partial(server):
     server.reply = (200, {}, body("vector", [], warnings=["store 3 is down"]))
     answer = await ask(server)
     assert answer.reason == "Partial" and "store 3" in answer.message
+
+
+PARTS = Path(__file__).parent / "parts"
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        ("prometheus-2.53-info.json", ""),
+        ("prometheus-3-info.json", ""),
+        ("prometheus-3-warning.json", "Partial"),
+        ("thanos-store-down.json", "Partial"),
+        ("victoriametrics-partial.json", "Partial"),
+    ],
+)
+async def test_a_remark_about_a_name_is_no_loss_and_an_answer_without_a_store_is(
+    server, file, reason
+):
+    server.reply = (200, {}, (PARTS / file).read_bytes())
+    answer = await ask(server)
+    assert answer.reason == reason
+    assert bool(answer.series) is not bool(reason)
 
 
 @pytest.mark.parametrize(

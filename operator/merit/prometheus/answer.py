@@ -48,9 +48,9 @@ class Source(Protocol):
 def parse(body: Any) -> Answer:
     """An answer of /api/v1/query by its result type. NaN is left out, and Inf kept apart."""
     try:
-        if body.get("warnings"):
-            first = str(body["warnings"][0])[:160]
-            return Answer(reason="Partial", message=f"Prometheus answered in part: {first}")
+        missing = _incomplete(body)
+        if missing:
+            return Answer(reason="Partial", message=f"Prometheus answered in part: {missing}")
         data = body["data"]
         kind, result = data["resultType"], data["result"]
         if kind in ("scalar", "string"):
@@ -61,6 +61,17 @@ def parse(body: Any) -> Answer:
         return Answer(tuple(_series(item, kind) for item in result if _has_samples(item)))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         return Answer(reason="MetricsLost", message="the answer is not one of Prometheus")
+
+
+def _incomplete(body: Mapping[str, Any]) -> str:
+    """What the answer lacks: Prometheus and Thanos warn of it, VictoriaMetrics has a field.
+
+    A remark about a name is none; it is among the warnings of Prometheus 2.48 to 2.53.
+    """
+    if body.get("isPartial"):
+        return "isPartial"
+    warnings = [str(each) for each in body.get("warnings") or ()]
+    return next((each[:160] for each in warnings if not each.startswith("PromQL info:")), "")
 
 
 def _has_samples(item: Mapping[str, Any]) -> bool:
