@@ -71,7 +71,8 @@ def _text(reported: Reported) -> bytes:
 class RealPrometheus:
     """One server. `jobs`: what it scrapes, job -> pod -> the labels that service discovery adds.
 
-    `scrape`: seconds between two scrapes. `query_log` is where it logs each query.
+    `scrape`: seconds between two scrapes. `scrape_configs`: more settings by job. `query_log` is
+    where it logs each query.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class RealPrometheus:
         history: str = "",
         *,
         scrape: float = SCRAPE,
+        scrape_configs: Mapping[str, Mapping[str, object]] | None = None,
     ) -> None:
         self._folder = folder
         self.query_log = folder / "queries"
@@ -96,6 +98,7 @@ class RealPrometheus:
             },
             "scrape_configs": [
                 _job(job, pods, exporter.port if exporter else 0)
+                | (scrape_configs or {}).get(job, {})
                 for job, pods in (jobs or {}).items()
             ],
         }
@@ -111,6 +114,7 @@ class RealPrometheus:
                 f"--storage.tsdb.path={data}",
                 "--storage.tsdb.retention.time=30d",
                 f"--web.listen-address=127.0.0.1:{self._port}",
+                "--enable-feature=native-histograms",
             ],
             stdout=self._log,
             stderr=subprocess.STDOUT,

@@ -244,6 +244,37 @@ async def test_silent_targets_are_lost_metrics(world):
     assert isinstance(answer, NoSample) and answer.reason == "MetricsLost"
 
 
+async def test_samples_that_stop_are_lost_however_long_ago_and_never_no_traffic(world):
+    reader = fleet(world)
+    since = (await look(reader, None)).at
+    reasons = []
+    for _ in range(20):
+        world.now += 16
+        await reader.poll()
+        reasons.append(reader.sample(arms(since)).reason)
+    assert set(reasons) <= {"MetricsLost", "NoSeries"}, reasons
+
+
+async def test_a_histogram_that_vanishes_is_no_data_and_not_too_little_traffic(world):
+    reader = fleet(world)
+    since = (await look(reader, None, BOTH)).at
+    world.edges = ()
+    world.stored = {key: points for key, points in world.stored.items() if key[0] != BUCKET}
+    world.counters = {key: n for key, n in world.counters.items() if key[0] != BUCKET}
+    add = world._add
+    world._add = lambda key, n: None if key[0] == BUCKET else add(key, n)
+    world.serve(STABLE, ok=90)
+    world.serve(CANARY, ok=8, failed=2)
+    world.scrape()
+    sample = await look(reader, since, BOTH)
+    assert sample.signals["errors"].candidate == Counts(10, 2)
+    assert sample.lost["latency/p99"].reason == "NoSeries" and BUCKET in str(sample.lost)
+    await fleet(world).poll()
+    again = fleet(world)  # another operator finds no histogram at all
+    lost = (await look(again, None, BOTH)).lost["latency/p99"]
+    assert lost.reason == "NoSeries" and BUCKET in lost.message
+
+
 async def test_an_unreachable_prometheus_is_lost_metrics_until_it_answers(world):
     reader = fleet(world)
     assert reader.available()[1] == "MetricsLost"

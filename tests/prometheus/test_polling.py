@@ -10,7 +10,7 @@ import pytest
 from merit.prometheus.answer import Answer, Series
 from merit.prometheus.fleet import Fleet
 from merit.prometheus.inspection import inspect
-from merit.prometheus.preset import load_preset, parse_preset, service_of
+from merit.prometheus.preset import load_preset, parse_preset, preset_names, service_of
 from merit.prometheus.sampling import SampleRequest
 from merit.stats.counts import Counts, NoSample, Sample
 from tests.prometheus.world import BUCKET, CANARY, STABLE, T0, XX, FakePrometheus
@@ -68,8 +68,35 @@ async def test_silent_targets_make_an_answer_partial(world):
     world.down = {"envoy-1"}
     reader = Fleet(world, scrape=5.0)
     await reader.poll()
-    assert reader.available() == (False, "Partial", "1 of 2 scrape targets answer")
+    assert reader.available() == (False, "Partial", "1 of 2 instances of the gateway answer")
     assert isinstance(reader.sample(arms(T0)), NoSample)
+
+
+async def test_dead_targets_that_are_no_gateway_are_nobodys_business(world):
+    world.down = {"nightly-1", "nightly-2", "nightly-3"}
+    reader = Fleet(world, scrape=5.0)
+    await reader.poll()
+    assert isinstance(reader.sample(arms(None)), Sample)
+
+
+async def test_a_gateway_that_two_jobs_scrape_is_counted_once(world):
+    original = world.instant
+
+    async def twice(query, at=None):
+        answer = await original(query, at)
+        if "[" not in query:
+            return answer
+        again = (Series(s.labels | {"job": "again"}, s.samples) for s in answer.series)
+        return Answer((*answer.series, *again))
+
+    world.instant = twice
+    reader = Fleet(world, scrape=5.0)
+    await reader.poll()
+    since = reader.sample(arms(None)).at
+    world.serve(STABLE, ok=90)
+    world.scrape()
+    await reader.poll()
+    assert reader.sample(arms(since)).signals["errors"].stable == Counts(90, 0)
 
 
 async def test_a_sample_from_the_future_does_not_exist_yet(world):
@@ -118,10 +145,10 @@ class CannedSeries:
 
     async def instant(self, query, at=None):
         self.queries.append(query)
-        if query.startswith("count by (__name__)"):
+        if query.startswith("label_replace(count("):
             arms = "pod=~" in query or "envoy_cluster_name=~" in query
             names = self.answers["arms" if arms else "anywhere"]
-            return Answer(tuple(Series({"__name__": n}, ((1.0, 3.0),)) for n in names))
+            return Answer(tuple(Series({"metric": n}, ((1.0, 3.0),)) for n in names))
         return Answer(tuple(Series({"le": le}, ((1.0, 3.0),)) for le in self.answers.get("le", ())))
 
 
@@ -184,3 +211,29 @@ async def test_a_newer_poll_of_all_objects_serves_the_exposed_as_well(world):
     await reader.poll()
     sample = reader.sample(arms(None))
     assert isinstance(sample, Sample) and sample.at == world.now
+
+
+class ExactNames(FakePrometheus):
+    """A backend that takes a metric's exact name only, as Google's Managed Prometheus does."""
+
+    async def instant(self, query, at=None):
+        if re.search(r"__name__\s*(=~|!~|!=)", query):
+            return Answer(reason="MetricsLost", message="unsupported matchtype for __name__")
+        return await super().instant(query, at)
+
+
+async def test_a_backend_that_takes_exact_names_of_metrics_only_is_read():
+    world = ExactNames()
+    for _ in range(2):
+        world.serve(STABLE, ok=100)
+        world.scrape()
+    reader = Fleet(world, scrape=5.0)
+    await reader.poll()
+    assert reader.available()[1] == "Fresh"
+
+
+@pytest.mark.parametrize("name", preset_names())
+async def test_no_preset_selects_metrics_by_a_pattern_of_their_names(name):
+    source = CannedSeries(arms=(), anywhere=())
+    await inspect(source, load_preset(name), "")
+    assert source.queries and not any("__name__" in query for query in source.queries)

@@ -40,6 +40,9 @@ class CountingPod:
 
 # What lies behind other jobs of the same Prometheus, each for one test.
 GONE = ("half-bbbbbbbb-7d4f9c5b6-x2x7q", "half-bbbbbbbb-7d4f9c5b6-k8m2p")
+SHARED = "shared-bbbbbbbb-7d4f9c5b6-x2x7q"
+TWICE = "twice-bbbbbbbb-7d4f9c5b6-x2x7q"
+NATIVE = "native-bbbbbbbb-7d4f9c5b6-x2x7q"
 TEXT = """# TYPE model_requests_total counter
 model_requests_total{code="200",namespace="risk",pod="fraud-bbbbbbbb-7d4f9c5b6-x2x7q"} 9
 """
@@ -57,7 +60,7 @@ class ScrapedPods:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    servers = {pod: CountingPod() for pod in (*OLD, *NEW, *GONE)}
+    servers = {pod: CountingPod() for pod in (*OLD, *NEW, *GONE, SHARED, TWICE, NATIVE)}
     exporter = Exporter({pod: server.registry for pod, server in servers.items()})
     exporter.pods |= {"collector": TEXT, "bare": BARE}
     labels = {pod: {"namespace": "risk", "pod": pod} for pod in servers}
@@ -66,15 +69,33 @@ def world(tmp_path_factory):
         "half": {pod: labels[pod] for pod in GONE},
         "collector": {"collector": {"namespace": "monitoring", "pod": "collector-0"}},
         "bare": {"bare": {}},
+        # One job for the whole cluster: pods of other teams have completed.
+        "kubernetes-pods": {SHARED: labels[SHARED]}
+        | {f"nightly-{i}": {"namespace": "batch", "pod": f"nightly-{i}"} for i in range(3)},
+        # A ServiceMonitor over the Service of the model and over that of the revision.
+        "twice": {TWICE: labels[TWICE] | {"monitor": "twice"}},
+        "twice-bbbbbbbb": {TWICE: labels[TWICE] | {"monitor": "twice"}},
+        "native": {NATIVE: labels[NATIVE]},
     }
-    prometheus = RealPrometheus(tmp_path_factory.mktemp("prometheus"), exporter, jobs)
+    more = {"native": {"convert_classic_histograms_to_nhcb": True}}
+    prometheus = RealPrometheus(
+        tmp_path_factory.mktemp("prometheus"), exporter, jobs, scrape_configs=more
+    )
     yield ScrapedPods(servers, exporter, prometheus)
     prometheus.close()
     exporter.close()
 
 
 def fleet(world: ScrapedPods, job: str = "model") -> Fleet:
-    return Fleet(world.prometheus.client, PRESET, matchers={"job": job}, scrape=SCRAPE)
+    return reading(world, job=job)
+
+
+def reading(world: ScrapedPods, **matchers: str) -> Fleet:
+    return Fleet(world.prometheus.client, PRESET, matchers=matchers, scrape=SCRAPE)
+
+
+def alone(name: str, since, edges=BOTH) -> SampleRequest:
+    return SampleRequest("risk", name, None, "bbbbbbbb", 8080, since, edges)
 
 
 def arms(since, edges=BOTH, started=None):
@@ -145,8 +166,13 @@ async def test_half_of_a_revisions_pods_unscraped_is_a_part(world):
     await world.prometheus.seen('count(model_requests_total{job="half"})', 2)
     del world.exporter.pods[GONE[1]]
     reader = fleet(world, "half")
-    await polled_until(reader, "Partial")
-    assert "1 of 2" in reader.available()[2]
+    for _ in range(TRIES):
+        await reader.poll()
+        sample = reader.sample(alone("half", None))
+        if isinstance(sample, NoSample) and sample.reason == "Partial":
+            break
+        await asyncio.sleep(0.1)
+    assert isinstance(sample, NoSample) and "1 of 2" in sample.message
 
 
 async def test_labels_of_the_exporter_win_where_honor_labels_is_missing(world):
@@ -164,3 +190,50 @@ async def test_labels_of_the_exporter_win_where_honor_labels_is_missing(world):
 async def test_without_any_label_of_a_pod_the_reason_is_hidden_labels(world):
     await world.prometheus.seen('count(model_requests_total{job="bare"})')
     await polled_until(fleet(world, "bare"), "LabelsHidden")
+
+
+async def first_sample(reader: Fleet, name: str) -> Sample:
+    for _ in range(TRIES):
+        await reader.poll()
+        sample = reader.sample(alone(name, None))
+        if isinstance(sample, Sample):
+            return sample
+        await asyncio.sleep(0.1)
+    raise AssertionError(sample)
+
+
+async def counted(reader: Fleet, name: str, serve, n: float) -> dict[str, Counts]:
+    """What is counted of a revision after `serve`, and three scrapes after `n` of each signal."""
+    since, total, after = (await first_sample(reader, name)).at, {}, None
+    serve()
+    for _ in range(TRIES):
+        await reader.poll()
+        sample = reader.sample(alone(name, since))
+        if isinstance(sample, Sample):
+            for signal, pair in sample.signals.items():
+                total[signal] = total.get(signal, Counts()) + pair.stable
+            since = sample.at
+            if after is None and total and all(each.n >= n for each in total.values()):
+                after = since + 3 * SCRAPE
+            if after is not None and since >= after:
+                return total
+        await asyncio.sleep(0.1)
+    raise AssertionError((total, sample))
+
+
+async def test_dead_pods_of_other_teams_in_the_same_job_are_nobodys_business(world):
+    world.servers[SHARED].serve(5)
+    await world.prometheus.seen('count(up{job="kubernetes-pods"} == 0)', 3)
+    await polled_until(fleet(world, "kubernetes-pods"), "Fresh")
+
+
+async def test_a_pod_that_is_scraped_by_two_jobs_is_counted_once(world):
+    def serve() -> None:
+        world.servers[TWICE].serve(90, seconds=0.2)
+        world.servers[TWICE].serve(10, code="500")
+
+    world.servers[TWICE].serve(20)
+    world.servers[TWICE].serve(1, code="500")
+    await world.prometheus.seen('count(model_requests_total{monitor="twice"} offset 2s)', 2)
+    total = await counted(reading(world, monitor="twice"), "twice", serve, 100)
+    assert total == {"errors": Counts(100, 10), "latency/p99": Counts(100, 90)}

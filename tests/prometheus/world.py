@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from merit.prometheus.answer import Answer, Series
 
+LOOKBACK = 300.0  # seconds in which an instant query repeats the last value
 T0 = 1_764_000_000.0
 EDGES = (25.0, 50.0, 100.0, 250.0, 500.0)
 XX = "envoy_cluster_upstream_rq_xx"
@@ -76,18 +77,25 @@ class FakePrometheus:
         at = self.now if at is None else at
         if query == "time()":
             return Answer((Series({}, ((self.now, self.now),)),))
-        if query.startswith("count by (__name__)"):
+        if query.startswith("label_replace(count("):
+            asked = re.findall(r"count\((\w+)\{", query)
             counted = Counter(key[0] for key in self.stored)
             return Answer(
-                tuple(Series({"__name__": name}, ((at, n),)) for name, n in counted.items())
-            )
+                tuple(Series({"metric": each}, ((at, counted[each]),))
+                      for each in asked if each in counted)
+            )  # fmt: skip
         if query.startswith("up{"):
-            up = {key[1] for key in self.stored} - self.down
-            every = up | self.down
+            window = re.search(r"\[(\d+)s\]$", query)
+            oldest = at - (float(window[1]) if window else LOOKBACK)
+            scraped = {key[1]: points[-1][0] for key, points in self.stored.items()}
+            scraped |= dict.fromkeys(self.down, at)
             return Answer(
                 tuple(
-                    Series({"job": "envoy", "instance": one}, ((at, float(one in up)),))
-                    for one in sorted(every)
+                    Series(
+                        {"job": "envoy", "instance": one}, ((last, float(one not in self.down)),)
+                    )
+                    for one, last in sorted(scraped.items())
+                    if last > oldest
                 )
             )
         if query.startswith("count by (le)"):

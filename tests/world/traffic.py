@@ -33,7 +33,7 @@ class Traffic:
     `history`: from when on the traffic was split how, percent per short revision.
     `error_changes`: from when on which version ("*": every one) has had which share of errors.
     `events`: when something happened that must never happen. `reachable`: Prometheus answers;
-    `takes_queries`: users' queries, too.
+    `takes_queries`: users' queries, too. `histograms`: it has those of latency.
     """
 
     store: Store
@@ -41,6 +41,7 @@ class Traffic:
     versions: dict[str, str] = field(default_factory=dict)
     reachable: bool = True
     takes_queries: bool = True
+    histograms: bool = True
     error_changes: list[tuple[float, str, float]] = field(default_factory=list)
     per_pod: bool = False
     events: list[float] = field(default_factory=list)
@@ -147,8 +148,10 @@ class MeasuredFleet:
         """There is one view."""
         return source
 
-    def view(self, source: str) -> View:
-        """That one, with all parts in one."""
+    def view(self, source: str) -> View | None:
+        """That one, with all parts in one; none for an object that may use no source."""
+        if not source:
+            return None
         this: Any = self
         return View(this, this if self.traffic.per_pod else None, False, this, this)
 
@@ -164,17 +167,18 @@ class MeasuredFleet:
         if not self.traffic.reachable:
             return NoSample("MetricsLost", "Prometheus does not answer")
         at, since = self._grid(), arms.since
+        why = "latency/p99: there are requests and no model_request_duration_seconds_bucket"
+        lost = {} if self.traffic.histograms else {"latency/p99": NoSample("NoSeries", why)}
         if since is None or at - since > LONGEST_GAP:
-            return Sample(at=at, since=None, signals={})
+            return Sample(at=at, since=None, signals={}, lost=lost)
         if at <= since:
-            return Sample(at=since, since=since, signals={})
-        counters = {"errors": self.traffic.failed, "latency/p99": self.traffic.slow}
+            return Sample(at=since, since=since, signals={}, lost=lost)
         signals = {}
-        for name, counter in counters.items():
+        for name, counter in self._counters().items():
             candidate = self._counts(arms.candidate, counter, since, at)
             stable = self._counts(arms.stable, counter, since, at)
             signals[name] = ArmPair(candidate, stable, candidate, stable)
-        return Sample(at=at, since=since, signals=signals)
+        return Sample(at=at, since=since, signals=signals, lost=lost)
 
     def display(
         self, namespace: str, name: str, short: str, port: int, edges: Any
@@ -183,10 +187,9 @@ class MeasuredFleet:
         if not self.traffic.reachable:
             return {}
         at = self._grid()
-        counters = {"errors": self.traffic.failed, "latency/p99": self.traffic.slow}
         found = {}
-        for name_ in edges:
-            counts = self._counts(short, counters[name_], at - 60.0, at)
+        for name_, counter in self._counters().items():
+            counts = self._counts(short, counter, at - 60.0, at)
             if counts.n:
                 share = counts.bad / counts.n
                 found[name_] = Figure(share=share, n=int(counts.n), value=f"{share:.2%}")
@@ -214,6 +217,10 @@ class MeasuredFleet:
         times = [newest - READING * i for i in range(9, -1, -1)]
         read = tuple((at, self._events(at)) for at in times if at >= self.began)
         return read or NoSample("Unobserved", "the query has not been asked yet")
+
+    def _counters(self) -> dict[str, Any]:
+        found = {"errors": self.traffic.failed}
+        return found | ({"latency/p99": self.traffic.slow} if self.traffic.histograms else {})
 
     def _events(self, at: float) -> float:
         return float(sum(at - EVENT_WINDOW < event <= at for event in self.traffic.events))

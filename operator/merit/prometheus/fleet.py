@@ -52,7 +52,7 @@ class Fleet:
         self._preset = preset or load_preset()
         self._scrape = scrape
         self._selector = matcher({"job": "envoy"} if matchers is None else matchers)
-        self._poller = Poller(source, self._preset, self._selector)
+        self._poller = Poller(source, self._preset, self._selector, stale=3 * scrape)
         self._stale, self._clock = stale, clock
         self._windows: dict[bool, Window] = {}  # of all objects? -> the newest window
         self._read_at: dict[bool, float] = {}
@@ -95,8 +95,8 @@ class Fleet:
         if isinstance(window, Answer):
             return _unanswered(window)
         good, every = window.targets.get("", (1, 1))
-        if good < COVERAGE * every:
-            return NoSample("Partial", f"{good} of {every} scrape targets answer")
+        if good < COVERAGE * every and not self._preset.per_pod:  # pods: each revision by itself
+            return NoSample("Partial", f"{good} of {every} instances of the gateway answer")
         self._windows[names is None] = window
         return NoSample("", "")
 
@@ -142,33 +142,54 @@ class Fleet:
         serving = request.stable or request.candidate
         if serving is None:
             return NoSample("NoSeries", "no revision serves")
-        unreadable = missing(self._preset, self._found, tuple(request.edges))
-        if unreadable is not None:
-            return unreadable
+        lost = missing(self._preset, self._found, tuple(request.edges))
+        if lost and len(lost) == len(request.edges):
+            return next(iter(lost.values()))
         beside = request.candidate if request.stable else None
         candidate = self._arm(window, request, beside) if beside else None
         stable = self._arm(window, request, serving)
         edges = self._deciding(request.edges, window.at)
         if isinstance(edges, NoSample):
             return edges
-        own = window.edges_of(arm for arm in (candidate, stable) if arm is not None)
-        edges, lost = shared_edges(edges, self._limits(request.edges), own, window.edges)
+        arms = [arm for arm in (candidate, stable) if arm is not None]
+        edges, less = shared_edges(
+            edges, self._limits(request.edges), window.edges_of(arms), window.edges
+        )
+        if edges and window.edges:
+            edges, gone = self._vanished(window, arms, edges)
+            less |= gone
         if stable not in window.requests.arms:
             return self._without_series(window, stable)
         requests = self._found.requests
         assert requests is not None
         try:
-            arms = (candidate, stable)
-            sample = self._sampler.sample(window, request, arms, requests, edges)
+            sample = self._sampler.sample(window, request, (candidate, stable), requests, edges)
         except TwoSeries as error:
             return NoSample("Partial", f"one target has two series of {error}")
-        return replace(sample, lost=lost) if isinstance(sample, Sample) else sample
+        return replace(sample, lost=lost | less) if isinstance(sample, Sample) else sample
+
+    def _vanished(
+        self, window: Window, arms: list[str], edges: dict[str, tuple[float, float]]
+    ) -> tuple[dict[str, tuple[float, float]], dict[str, NoSample]]:
+        """A revision whose requests are counted without a histogram: not too few, but unknown."""
+        arm = window.without_histogram(arms, window.at - 3 * self._scrape)
+        if arm is None:
+            return edges, {}
+        self._unknown_asked = True
+        assert self._found.latency is not None
+        why = f"{arm} counts requests, and has no {self._found.latency.bucket}"
+        return {}, {name: NoSample("NoSeries", f"{name}: {why}") for name in edges}
 
     def _without_series(self, window: Window, arm: str) -> NoSample:
         """No requests of this revision, or no series that would count them?"""
         self._unknown_asked = True
-        if window.requests.arms or window.targets.get("", (0, 0))[0] > 0:
+        others, oldest = window.requests.arms, window.at - 3 * self._scrape
+        up = window.targets.get(arm) or window.targets.get("", (0, 0))
+        if up[0] > 0 or window.requests.is_live(others, oldest):
             return NoSample("NoTraffic", f"no request has reached {arm} yet, or none is counted")
+        if others:
+            seconds = 3 * self._scrape
+            return NoSample("MetricsLost", f"no target was scraped in the last {seconds:.0f}s")
         return NoSample("NoSeries", f"Prometheus has no series of {arm}")
 
     def idle(self, namespace: str, name: str, short: str, port: int) -> bool:

@@ -12,6 +12,7 @@ from merit.stats.counts import NoSample
 
 CHECK_INTERVAL = 3600.0  # seconds: names of metrics change with versions
 RECHECK_INTERVAL = 60.0  # the same while a revision without any series is asked for
+_METRIC = "metric"  # the label that names what was counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +36,18 @@ async def inspect(
     source: Source, preset: Preset, selector: str, at: float | None = None
 ) -> Inspection:
     """Find which variants there are among the targets of `selector` (matchers). Never raises."""
-    names = "|".join(sorted(_metrics(preset)))
-    of_preset = joined((f'__name__=~"{quoted(names)}"', selector))
     pod: PodLabels | None = None
     counted: Mapping[str, int] = {}
     for pod in preset.pod or (None,):
-        revisions = arm_selector(preset, pod)
-        answer = await source.instant(f"count by (__name__) ({{{of_preset},{revisions}}})", at)
+        revisions = joined((selector, arm_selector(preset, pod)))
+        answer = await source.instant(_count_each(preset, revisions), at)
         if answer.reason:
             return Inspection(problem=_lost(answer))
         counted = _counted(answer)
         if counted:
             break
     if not counted:
-        return Inspection(problem=await _why_nothing(source, preset, of_preset, at))
+        return Inspection(problem=await _why_nothing(source, preset, selector, at))
     requests = next((v for v in preset.requests if v.series in counted), None)
     latency = next((v for v in preset.latency if v.series in counted), None)
     found = Inspection(requests, latency, pod, series=counted)
@@ -73,10 +72,8 @@ def arm_selector(preset: Preset, pod: PodLabels | None, pattern: str = "") -> st
     return f'{labels.pod}=~"{quoted(pattern or labels.pattern(None))}"'
 
 
-async def _why_nothing(
-    source: Source, preset: Preset, of_preset: str, at: float | None
-) -> NoSample:
-    answer = await source.instant(f"count by (__name__) ({{{of_preset}}})", at)
+async def _why_nothing(source: Source, preset: Preset, selector: str, at: float | None) -> NoSample:
+    answer = await source.instant(_count_each(preset, selector), at)
     if answer.reason:
         return _lost(answer)
     there = _counted(answer)
@@ -93,12 +90,16 @@ def _metrics(preset: Preset) -> set[str]:
     return names | {v.failed for v in preset.requests if v.failed}
 
 
+def _count_each(preset: Preset, where: str) -> str:
+    """One query: how many series each metric has. Not every backend takes patterns of names."""
+    return " or ".join(
+        f'label_replace(count({name}{{{where}}}), "{_METRIC}", "{name}", "", "")'
+        for name in sorted(_metrics(preset))
+    )
+
+
 def _counted(answer: Answer) -> dict[str, int]:
-    found = {
-        s.labels.get("__name__") or s.name: int(s.samples[-1][1])
-        for s in answer.series
-        if s.samples
-    }
+    found = {s.labels.get(_METRIC, ""): int(s.samples[-1][1]) for s in answer.series if s.samples}
     return {name: found[name] for name in sorted(found)}
 
 
@@ -106,14 +107,27 @@ def _lost(answer: Answer) -> NoSample:
     return NoSample(answer.reason, answer.message)
 
 
-def missing(preset: Preset, found: Inspection, wanted: Sequence[str]) -> NoSample | None:
-    """Which of these signals (`errors`, `latency/p99`) cannot be measured, and what to do."""
-    latency = any(name.startswith("latency") for name in wanted)
-    if "errors" in wanted and found.requests and not found.requests.counts_errors:
-        return NoSample("NoSeries", f"{preset.name} counts no errors: read them at a gateway")
-    if latency and found.latency is not None and found.latency.bucket is None:
-        message = f"{found.latency.mean} is only a mean, and a mean says nothing of percentiles"
-        return NoSample("MeanOnly", message)
-    if latency and not preset.latency:
+def missing(preset: Preset, found: Inspection, wanted: Sequence[str]) -> dict[str, NoSample]:
+    """Which of these signals (`errors`, `latency/p99`) cannot be measured, and why."""
+    lost: dict[str, NoSample] = {}
+    if found.requests is not None and not found.requests.counts_errors:
+        message = f"{preset.name} counts no errors: read them at a gateway"
+        lost["errors"] = NoSample("NoSeries", message)
+    slow = _why_no_latency(preset, found)
+    if slow is not None:
+        lost |= {name: slow for name in wanted if name.startswith("latency")}
+    return {name: lost[name] for name in wanted if name in lost}
+
+
+def _why_no_latency(preset: Preset, found: Inspection) -> NoSample | None:
+    latency = found.latency
+    if not preset.latency:
         return NoSample("NoSeries", f"{preset.name} has no latency: read it at a gateway")
+    if latency is None and found.requests is not None:
+        tried = ", ".join(each.series for each in preset.latency)
+        why = "native histograms need always_scrape_classic_histograms beside them"
+        return NoSample("NoSeries", f"there are requests and no {tried}; {why}")
+    if latency is not None and latency.bucket is None:
+        message = f"{latency.mean} is only a mean, and a mean says nothing of percentiles"
+        return NoSample("MeanOnly", message)
     return None

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 from merit.prometheus.answer import Answer, Series, Source
 from merit.prometheus.edges import Edges
 from merit.prometheus.inspection import Inspection, arm_selector
 from merit.prometheus.preset import Latency, Name, PodLabels, Preset, Requests, joined, service_of
-from merit.prometheus.window import Metric, Window
+from merit.prometheus.window import Metric, Reading, Target, Window
 
 DIGITS = "0123456789abcdef"
 CONCURRENCY = 4  # parts of one answer that are read at the same time
 
 
 class Poller:
-    """Reads the window of one source. `selector`: the scrape targets to read."""
+    """Reads the window of one source. `selector`: the scrape targets to read.
 
-    def __init__(self, source: Source, preset: Preset, selector: str) -> None:
+    `stale`: seconds after which a target without a new sample is not live.
+    """
+
+    def __init__(self, source: Source, preset: Preset, selector: str, *, stale: float) -> None:
         self._source, self._preset, self._selector = source, preset, selector
+        self._stale = stale
+        self._gateways: set[Target] = set()  # instances that had series, while they are scraped
         self._large: set[str] = set()  # metrics whose answers are read in parts
 
     async def window(
@@ -53,19 +59,23 @@ class Poller:
         )
         up = Answer()
         if self._selector:  # without matchers `up` would cover every target of this Prometheus
-            up = await self._source.instant(f"up{{{self._selector}}}", at)
+            # Not its last value, which Prometheus repeats for minutes after the last scrape.
+            up = await self._source.instant(
+                f"up{{{self._selector}}}[{math.ceil(self._stale)}s]", at
+            )
         failed = next((a for a in (*answers.values(), up) if a.reason), None)
         if failed is not None:
             return failed
-        arm = self.arm_of(found.pod)
+        read = self._reading(found.pod, at)
+        counts = _requests(requests, answers, read)
         return Window(
             at - seconds,
             at,
             edges_read,
-            _requests(requests, answers, arm, at),
-            *_latency(latency, answers, arm, at),
+            counts,
+            *_latency(latency, answers, read),
             names=names,
-            targets=self._targets(up, found.pod),
+            targets=self._targets(up, read, counts),
         )
 
     async def _raw(
@@ -109,24 +119,44 @@ class Poller:
             return self._preset.arm.pattern(names, digit)
         return (pod or self._preset.pod[0]).pattern(names, digit)
 
-    def arm_of(self, pod: PodLabels | None) -> Callable[[Mapping[str, str]], str | None]:
-        """A function that reads the revision from a series' labels."""
+    def _reading(self, pod: PodLabels | None, at: float) -> Reading:
         if self._preset.arm is not None:
             label = self._preset.arm.label
-            return lambda labels: labels.get(label)
-        return _pod_arm(pod or self._preset.pod[0])
+            return Reading(lambda labels: labels.get(label), _instance, at, at - self._stale)
+        by = pod or self._preset.pod[0]
+        return Reading(_pod_arm(by), _pod(by), at, at - self._stale)
 
-    def _targets(self, up: Answer, pod: PodLabels | None) -> dict[str, tuple[int, int]]:
-        """How many targets answer, of how many: of all (""), and by arm where pods are targets."""
-        targets: dict[str, tuple[int, int]] = {}
-        arm = _pod_arm(pod or self._preset.pod[0]) if self._preset.per_pod else None
+    def _targets(self, up: Answer, read: Reading, counted: Metric) -> dict[str, tuple[int, int]]:
+        """How many exporters answer, of how many: of all (""), and by arm where pods export.
+
+        Other scrape targets, as other teams' pods in the same job, say nothing about these counts.
+        """
+        answers: dict[tuple[str, Target], bool] = {}
+        self._gateways |= counted.first_seen.keys()
         for one in up.series:
-            up_now = int(bool(one.samples) and one.samples[-1][1] >= 1)
-            revision = arm(one.labels) if arm else None
-            for key in ("",) if revision is None else ("", revision):
+            who = read.target(one.labels)
+            arm = read.arm(one.labels) if self._preset.per_pod else ""
+            if arm is None or (not self._preset.per_pod and who not in self._gateways):
+                continue
+            is_up = bool(one.samples) and one.samples[-1][1] >= 1
+            answers[arm, who] = answers.get((arm, who), False) or is_up
+        self._gateways &= {who for _, who in answers}
+        targets: dict[str, tuple[int, int]] = {}
+        for (arm, _), is_up in answers.items():
+            for key in {"", arm}:
                 good, every = targets.get(key, (0, 0))
-                targets[key] = (good + up_now, every + 1)
+                targets[key] = (good + is_up, every + 1)
         return targets
+
+
+def _instance(labels: Mapping[str, str]) -> Target:
+    """A gateway's instance, whatever job scrapes it."""
+    instance = labels.get("instance", "")
+    return ("", instance) if instance else (labels.get("job", ""), "")
+
+
+def _pod(by: PodLabels) -> Callable[[Mapping[str, str]], Target]:
+    return lambda labels: (labels.get(by.namespace, ""), labels.get(by.pod, ""))
 
 
 def _pod_arm(labels: PodLabels) -> Callable[[Mapping[str, str]], str | None]:
@@ -137,32 +167,20 @@ def _pod_arm(labels: PodLabels) -> Callable[[Mapping[str, str]], str | None]:
     return read
 
 
-def _requests(
-    requests: Requests,
-    answers: Mapping[str, Answer],
-    arm: Callable[[Mapping[str, str]], str | None],
-    at: float,
-) -> Metric:
-    metric = Metric().add(
-        answers[requests.series].series,
-        arm=arm, key=requests.class_, adds=requests.adds, until=at,
-    )  # fmt: skip
+def _requests(requests: Requests, answers: Mapping[str, Answer], read: Reading) -> Metric:
+    adds = requests.adds
+    metric = Metric().add(answers[requests.series].series, read, key=requests.class_, adds=adds)
     if requests.failed:
-        more = answers[requests.failed].series
-        metric.add(more, arm=arm, constant=requests.failed, adds=requests.adds, until=at)
+        metric.add(answers[requests.failed].series, read, constant=requests.failed, adds=adds)
     return metric
 
 
 def _latency(
-    latency: Latency | None,
-    answers: Mapping[str, Answer],
-    arm: Callable[[Mapping[str, str]], str | None],
-    at: float,
+    latency: Latency | None, answers: Mapping[str, Answer], read: Reading
 ) -> tuple[Metric, Metric]:
     buckets, also_slow = Metric(), Metric()
     if latency is not None and latency.bucket and latency.bucket in answers:
-        series = answers[latency.bucket].series
-        buckets.add(series, arm=arm, key="le", adds=latency.adds, until=at)
+        buckets.add(answers[latency.bucket].series, read, key="le", adds=latency.adds)
         if latency.also_slow and latency.also_slow in answers:
-            also_slow.add(answers[latency.also_slow].series, arm=arm, adds=latency.adds, until=at)
+            also_slow.add(answers[latency.also_slow].series, read, adds=latency.adds)
     return buckets, also_slow

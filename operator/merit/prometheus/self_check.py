@@ -126,8 +126,10 @@ async def _targets(source: Source, selector: str) -> list[Finding]:
     up = [bool(s.samples) and s.samples[-1][1] >= 1 for s in answer.series]
     if not up:
         return [Finding(None, "targets", "no scrape target has these labels itself")]
-    return [Finding(all(up), "targets", f"{sum(up)} of {len(up)} answer", "" if all(up) else
-                 _remedy("Partial"))]  # fmt: skip
+    if all(up):
+        return [Finding(True, "targets", f"{len(up)} of {len(up)} answer")]
+    # Only gateways and pods of revisions count, and which of them are down nobody can tell here.
+    return [Finding(None, "targets", f"{sum(up)} of {len(up)} answer", _remedy("Partial"))]
 
 
 def _remedy(reason: str) -> str:

@@ -1,7 +1,8 @@
 """Raw samples of the last minutes, and the increases that are read from them. Pure.
 
-The unit of differencing is (scrape target, series). What is not known to be new traffic is a
-baseline: an increase is never larger than the true one.
+The unit of differencing is (exporter, series): a pod, or a gateway's instance, however often it is
+scraped. What is not known to be new traffic is a baseline: an increase is never larger than the
+true one.
 """
 
 from __future__ import annotations
@@ -14,13 +15,25 @@ from merit.prometheus.answer import Series
 from merit.prometheus.preset import Name
 
 Points = tuple[tuple[float, float], ...]
-Target = tuple[str, str]  # job, instance
+Target = tuple[str, str]  # what exports: namespace and pod, or the instance of a gateway
 Place = tuple[Target, str, tuple[str, ...]]  # and class or edge, and the parts that add up
 SAME = 0.0005  # seconds: timestamps closer than this are the same
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How series are read: `arm` and `target` from their labels, samples up to `until`, and what
+    has one from after `live` is live. All in Unix seconds of Prometheus' clock.
+    """
+
+    arm: Callable[[Mapping[str, str]], str | None]
+    target: Callable[[Mapping[str, str]], Target]
+    until: float = math.inf
+    live: float = -math.inf
+
+
 class TwoSeries(Exception):
-    """One target has two series for one arm and one class: which one is right is unknown."""
+    """One scrape has two series for one arm and one class: which one is right is unknown."""
 
 
 @dataclass(slots=True)
@@ -36,32 +49,49 @@ class Metric:
     def add(
         self,
         series: Iterable[Series],
+        read: Reading,
         *,
-        arm: Callable[[Mapping[str, str]], str | None],
         key: str | None = None,
         constant: str = "",
         adds: tuple[str, ...] = (),
-        until: float = math.inf,
     ) -> Metric:
         """Add the series of an answer; returns itself.
 
-        `arm` reads the arm from labels; `key` is the label that distinguishes classes, else all of
-        them are of class `constant`; `adds` are labels of parts that add up. Samples
-        from after `until` do not exist yet.
+        `key` is the label that distinguishes classes, else all of
+        them are of class `constant`; `adds` are labels of parts that add up. What is scraped by
+        several jobs is read from one of them: the first that is live.
         """
+        found: list[tuple[str, Place, Target, Points]] = []
+        newest: dict[tuple[Target, tuple[str, ...]], dict[Target, float]] = {}
         for one in series:
-            name = arm(one.labels)
-            points = tuple(p for p in one.samples if p[0] <= until + SAME)
+            name = read.arm(one.labels)
+            points = tuple(p for p in one.samples if p[0] <= read.until + SAME)
             if not points or name is None:
                 continue
-            target = (one.labels.get("job", ""), one.labels.get("instance", ""))
             class_ = one.labels.get(key, "") if key else constant
-            place = (target, class_, tuple(one.labels.get(label, "") for label in adds))
+            who, parts = read.target(one.labels), tuple(one.labels.get(label, "") for label in adds)
+            scrape = (one.labels.get("job", ""), one.labels.get("instance", ""))
+            found.append((name, (who, class_, parts), scrape, points))
+            times = newest.setdefault((who, parts), {})
+            times[scrape] = max(times.get(scrape, -math.inf), points[-1][0])
+        chosen = {
+            of: min(times, key=lambda scrape: (times[scrape] < read.live, scrape))
+            for of, times in newest.items()
+        }
+        for name, place, scrape, points in found:
+            who, _, parts = place
+            if chosen[who, parts] != scrape:
+                continue
             held = self.arms.setdefault(name, {})
             held[place] = () if place in held else points  # () marks two series of one place
-            begun = self.first_seen.get(target)
-            self.first_seen[target] = points[0][0] if begun is None else min(begun, points[0][0])
+            begun = self.first_seen.get(who, math.inf)
+            self.first_seen[who] = min(begun, points[0][0])
         return self
+
+    def is_live(self, arms: Iterable[str], since: float) -> bool:
+        """Whether any of these arms has a sample from after `since`."""
+        each = (points for arm in arms for points in self.arms.get(arm, {}).values())
+        return any(points and points[-1][0] >= since - SAME for points in each)
 
     def newest(self, arms: Iterable[str]) -> dict[Target, float]:
         """The time of each target's newest sample about any of these arms."""
@@ -129,8 +159,8 @@ def increase(points: Points, span: Span, target_seen: float) -> float:
 class Window:
     """What one poll read: every metric from `start` to `at`, and the edges that it read.
 
-    `names`: the objects that were read, None for all. `targets`: how many scrape targets answer, of
-    how many: of all (""), and by arm.
+    `names`: the objects that were read, None for all. `targets`: how many exporters answer, of how
+    many: of all (""), and by arm.
     """
 
     start: float
@@ -157,6 +187,15 @@ class Window:
             for target, le, parts in self.buckets.arms.get(arm, ()):
                 own.setdefault((arm, target, parts), set()).add(number_of(le))
         return self.edges.intersection(*own.values())
+
+    def without_histogram(self, arms: Iterable[str], since: float) -> str | None:
+        """The first arm that has counted requests, but has no bucket from after `since`."""
+        for arm in arms:
+            counted = self.requests.arms.get(arm, {}).values()
+            served = any(points and points[-1][1] > 0 for points in counted)
+            if served and not self.buckets.is_live((arm,), since):
+                return arm
+        return None
 
     def cut(self, arms: tuple[str, ...], stale: float, *, latency: bool) -> float | None:
         """The newest instant up to which every live target is complete; None without a live one.

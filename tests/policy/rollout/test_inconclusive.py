@@ -145,6 +145,19 @@ def test_a_candidate_enters_no_step_and_is_not_promoted_while_a_signal_has_no_da
     assert silent.stage("Rollout").reason == "SignalLost"
 
 
+@pytest.mark.parametrize("stage", ["Rollout", "Holdback"])
+def test_a_bar_that_cannot_be_measured_lets_no_candidate_enter_and_none_be_promoted(stage):
+    seen = starting()
+    if stage == "Holdback":
+        seen = canary(stage=stage, since=stamp(NOW - 9000), rollout_since=stamp(NOW - 9000))
+    gone = {"latency/p99": NoSample("NoSeries", "latency/p99: no histogram")}
+    seen = with_parts(seen, sample=replace(seen.measurements.sample, lost=gone))
+    status = decide(seen, NOW).status
+    assert status.stable == seen.status.stable
+    assert status.candidate is None or status.candidate.weight <= seen.status.candidate.weight
+    assert status.stage("Rollout").message.endswith("latency/p99: no histogram")
+
+
 def test_a_bound_without_a_bucket_edge_holds_and_is_said_and_alerted_of():
     edge = {"latency/p99": NoSample("NoBucketEdge", "latency/p99: no edge")}
     seen = canary(rollout_since=stamp(NOW - 900), since=stamp(NOW - 900))

@@ -142,6 +142,9 @@ def trust(seen: Observed, status: Status) -> tuple[str, str, str]:
     lost = ", ".join(f"{s.name}: {s.value}" for s in lost_signals(seen, status))
     if lost:
         return "Unknown", LOST, lost
+    if sample is not None and sample.lost:
+        unread = next(iter(sample.lost.values()))
+        return "Unknown", unread.reason, unread.message
     counted = [s for s in status.signals if not is_gauge(s.name)]
     if not counted or any(s.verdict == "NoData" for s in counted):
         return "Unknown", "NoTraffic", "too few requests to say"

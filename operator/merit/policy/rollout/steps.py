@@ -67,6 +67,8 @@ def _enter(context: RolloutContext, now: float) -> Decision:
         return hold(context, unread, now)
     if not isinstance(sample, Sample):
         return no_data(context, sample, now)
+    if unmeasured := _unmeasured(sample):
+        return hold(context, unmeasured, now)
     if seen.measurements.dispersion_pending:
         why = "the dispersion of stable's errors is being measured"
         return hold(context, Verdict("Undecided", "Measuring", why), now)
@@ -92,7 +94,7 @@ def _advance(context: RolloutContext, now: float) -> Decision:
         return Decision(context.status, requeue_after=seen.tuning.tick)
     context = replace(context, seen=replace(seen, status=with_evidence(seen)))
     if candidate.stage == "Holdback":
-        return _hold_back(context, now)
+        return _hold_back(context, sample, now)
     blocked = may_not_rise(context, now)
     if blocked is not None and blocked.reason == "RouteNotAccepted":
         return not_accepted(context, blocked, now)
@@ -106,10 +108,8 @@ def _advance(context: RolloutContext, now: float) -> Decision:
     if evidence.scrapes < 2:
         why = "at least two scrapes at every step"
         return hold(context, Verdict("Undecided", "Dwell", why), now)
-    lost = next(iter(sample.lost.values()), None)
-    if lost is not None:
-        unread = Verdict("NoData", lost.reason, lost.message)
-        return inconclusive(context, unread, now, may_promote=False)
+    if unmeasured := _unmeasured(sample):
+        return inconclusive(context, unmeasured, now, may_promote=False)
     proven = evidence.next_step
     if not proven.good:
         return inconclusive(context, Verdict("Undecided", proven.reason, proven.message), now)
@@ -150,7 +150,13 @@ def enter_step(
     return decisive(with_stage(status, "Rollout", verdict, now), what, why, now, note)
 
 
-def _hold_back(context: RolloutContext, now: float) -> Decision:
+def _unmeasured(sample: Sample) -> Verdict | None:
+    """A bar of which nothing is measured: that may be anything, so nothing rises."""
+    lost = next(iter(sample.lost.values()), None)
+    return Verdict("NoData", lost.reason, lost.message) if lost is not None else None
+
+
+def _hold_back(context: RolloutContext, sample: Sample, now: float) -> Decision:
     """After the last step: a control group stays on the old revision for a while."""
     left = context.settings.holdback_duration - age(context.candidate.since, now)
     stopped = halted(context.seen)
@@ -163,7 +169,7 @@ def _hold_back(context: RolloutContext, now: float) -> Decision:
     waiting = route_lags(context)
     if waiting is not None:
         return hold(context, waiting, now)
-    forbidden = veto(context.seen, context.accepted.spec)
+    forbidden = veto(context.seen, context.accepted.spec) or _unmeasured(sample)
     if forbidden is not None:
         return inconclusive(context, forbidden, now, may_promote=False)
     return promote(context, "held through the holdback", now)
