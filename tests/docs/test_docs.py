@@ -17,15 +17,9 @@ from merit.api.validation import parse_spec
 from merit.config import load
 from merit.policy.gates.evaluation.report import Report, parse_report
 from merit.prometheus.preset import find_preset, preset_names
+from tests.docs.pages import block
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-
-
-def block(page: str, mark: str) -> str:
-    text = (ROOT / page).read_text()
-    found = re.search(rf"<!-- {mark} -->\n```yaml\n(.*?)```", text, re.DOTALL)
-    assert found, f"{page} has no block marked {mark}"
-    return found[1]
 
 
 @pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))

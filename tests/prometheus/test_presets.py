@@ -12,22 +12,35 @@ import pytest
 
 from merit.__main__ import main
 from merit.prometheus.fleet import Fleet
-from merit.prometheus.preset import load_preset, parse_preset, preset_names
+from merit.prometheus.preset import Preset, load_preset, parse_preset, preset_names
 from merit.prometheus.sampling import SampleRequest
 from merit.stats.counts import Counts, NoSample, Sample
 from tests.prometheus.real import SCRAPE, TRIES, Exporter, RealPrometheus
 
-RECORDED = Path(__file__).parent / "recorded"
-SERVERS = sorted(path.stem for path in RECORDED.glob("*.txt"))
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parents[1] / "examples" / "servers" / "presets"
+RECORDED = sorted(path.stem for path in (HERE / "recorded").glob("*.txt"))
+# Written by hand after the server's source: the presets of such servers are examples only.
+DERIVED = sorted(path.stem for path in (HERE / "derived").glob("*.txt"))
 # What was sent while it was recorded: requests, failures, and how many took more than the bound.
 SENT = {
     "bentoml": (21, 1, 0.25, 0),
+    "fastapi": (21, 1, 0.5, 2),
     "kserve-python": (21, None, 0.1, 0),
     "mlserver": (21, 1, 0.25, 0),
+    "ray-serve": (22, 1, 1.0, 2),
+    "tf-serving": (26, 1, 0.12144, 2),  # five are requests of metadata
+    "tgi": (21, 1, 0.098526126, 2),
     "traefik": (21, 1, 0.25, 2),
     "vllm": (11, 0, 0.02, 3),  # time to the first token; the 404 has none
 }
-TIMED = {"vllm": 10}  # what the histogram holds, where that differs
+TIMED = {"tf-serving": 18, "tgi": 20, "vllm": 10}  # what the histogram holds, where that differs
+
+
+def preset_of(server: str) -> Preset:
+    if server in DERIVED:
+        return parse_preset((EXAMPLES / f"{server}.yaml").read_text())
+    return load_preset(server)
 
 
 def pod(server: str, short: str) -> str:
@@ -47,9 +60,10 @@ def times(text: str, factor: int) -> str:
 def world(tmp_path_factory):
     exporter = Exporter()
     jobs = {}
-    for server in SERVERS:
-        text = (RECORDED / f"{server}.txt").read_text()
-        if load_preset(server).arm is not None:  # a gateway tells of all revisions by itself
+    for server in (*RECORDED, *DERIVED):
+        folder = "derived" if server in DERIVED else "recorded"
+        text = (HERE / folder / f"{server}.txt").read_text()
+        if preset_of(server).arm is not None:  # a gateway tells of all revisions by itself
             exporter.pods[server] = text
             jobs[server] = {server: {}}
             continue
@@ -64,11 +78,11 @@ def world(tmp_path_factory):
     exporter.close()
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", SENT)
 async def test_a_servers_own_metrics_count_what_was_sent(world, server):
     exporter, prometheus = world
     n, bad, bound, slow = SENT[server]
-    preset = load_preset(server)
+    preset = preset_of(server)
     label = preset.arm.label if preset.arm else "pod"
     await prometheus.seen(f'count(count by ({label}) ({{job="{server}"}} offset 2s))', 2)
     reader = Fleet(prometheus.client, preset, matchers={"job": server}, scrape=SCRAPE)
@@ -125,16 +139,58 @@ async def test_what_traefik_could_not_deliver_is_an_error_of_that_revision(world
     assert found.n > 0 and found.bad == found.n
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", ["torchserve", "triton"])
+async def test_a_server_without_errors_and_percentiles_still_tells_whether_requests_end(
+    world, server
+):
+    exporter, prometheus = world
+    await prometheus.seen(f'count(count by (pod) ({{job="{server}"}} offset 2s))', 2)
+    reader = Fleet(prometheus.client, load_preset(server), matchers={"job": server}, scrape=SCRAPE)
+    arms = SampleRequest("ml", server, "aaaaaaaa", "bbbbbbbb", 80)
+    await _answered(reader, arms)
+    lost = reader.sample(replace(arms, edges={"errors": None}))
+    assert isinstance(lost, NoSample) and "read them at a gateway" in lost.message
+    mean = reader.sample(replace(arms, edges={"latency/p99": 0.1}))
+    assert isinstance(mean, NoSample) and mean.reason == "MeanOnly"
+    assert reader.idle("ml", server, "aaaaaaaa", 80)
+    exporter.pods[pod(server, "aaaaaaaa")] = times(exporter.pods[pod(server, "aaaaaaaa")], 2)
+    for _ in range(TRIES):
+        await reader.poll()
+        if not reader.idle("ml", server, "aaaaaaaa", 80):
+            break
+        await asyncio.sleep(0.1)
+    assert not reader.idle("ml", server, "aaaaaaaa", 80)
+    assert reader.idle("ml", server, "bbbbbbbb", 80)
+
+
+def test_triton_counts_a_failing_model_as_a_success():
+    # Why its preset reads no errors: 20 good answers and one HTTP 500, and this is what it says.
+    text = (HERE / "recorded" / "triton.txt").read_text()
+    assert 'nv_inference_request_success{model="fraud",version="1"} 21' in text
+    failures = re.findall(r"^nv_inference_request_failure.* (\d+)$", text, re.MULTILINE)
+    assert failures and set(failures) == {"0"}
+    assert not load_preset("triton").requests[0].counts_errors
+
+
+@pytest.mark.parametrize("server", RECORDED)
 def test_a_recording_names_its_version_and_how_it_was_made(server):
-    first = (RECORDED / f"{server}.txt").read_text().splitlines()[0]
+    first = (HERE / "recorded" / f"{server}.txt").read_text().splitlines()[0]
     version = re.search(r"\d+\.\d+\.\d+", first)
     assert version and version[0] in load_preset(server).tested
 
 
+@pytest.mark.parametrize("server", DERIVED)
+def test_a_preset_that_no_server_was_read_with_says_so(server):
+    first = (HERE / "derived" / f"{server}.txt").read_text().splitlines()[0]
+    version = re.search(r"\d+\.\d+\.\d+", first)
+    assert "derived" in first and version and version[0] in preset_of(server).tested
+    assert "not yet against a real server" in preset_of(server).tested
+    assert server not in preset_names()
+
+
 def test_every_preset_of_the_package_was_tested():
     # Envoy and the client library are read in tests of their own, from living exporters.
-    assert set(preset_names()) == {*SERVERS, "contour-envoy", "prometheus-client"}
+    assert set(preset_names()) == {*RECORDED, "contour-envoy", "prometheus-client"}
 
 
 def test_presets_are_listed(capsys):
