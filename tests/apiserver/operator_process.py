@@ -18,7 +18,7 @@ from merit.reconciler.telemetry import Telemetry
 class Printer:
     """Prints every key. A key named `stuck` never ends by itself."""
 
-    async def reconcile(self, key: Key) -> float | None:
+    async def reconcile(self, key: Key, *, hurried: bool) -> float | None:
         print(f"reconcile {key.namespace}/{key.name}", flush=True)
         if key.name == "stuck":
             await asyncio.sleep(3600)

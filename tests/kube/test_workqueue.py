@@ -87,7 +87,7 @@ async def test_nothing_is_handled_before_the_queue_runs() -> None:
     bench.queue.add(A)
     await settle()
     assert bench.work.calls == []
-    assert bench.queue.depth(safety=False) == 1
+    assert bench.queue.depth("routine") == 1
 
 
 async def test_a_key_added_while_it_runs_runs_again_and_never_twice_at_once() -> None:
@@ -342,9 +342,9 @@ async def test_depth_and_age_count_only_what_is_due() -> None:
     bench.queue.add(A)
     bench.queue.add(B, after=100)
     bench.clock.now += 30
-    assert bench.queue.depth(safety=False) == 1
-    assert bench.queue.oldest(safety=False) == 30.0
-    assert bench.queue.oldest(safety=True) == 0.0
+    assert bench.queue.depth("routine") == 1
+    assert bench.queue.oldest("routine") == 30.0
+    assert bench.queue.oldest("safety") == 0.0
 
 
 @pytest.mark.parametrize("after", [n / 200 for n in range(1, 11)])
@@ -362,3 +362,74 @@ async def test_a_key_that_becomes_due_while_the_clock_is_read_is_not_missed(
             await asyncio.sleep(0.01)
     await queue.drain(1.0)
     await task
+
+
+class TwoKinds(Work):
+    """A first pass of each key asks for one that may take long; only those end at `gate`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.long: list[Key] = []
+
+    def queue(self, clock: Clock) -> WorkQueue:
+        self._queue = WorkQueue(self.hurried, patient=self, clock=clock, jitter=lambda: 1.0, long=2)
+        return self._queue
+
+    async def hurried(self, key: Key) -> float | None:
+        self.long.append(key)
+        self._queue.add_long(key)
+        return None
+
+
+async def test_what_takes_long_waits_for_slots_of_its_own_and_fills_no_others() -> None:
+    work, clock = TwoKinds(), Clock()
+    queue = work.queue(clock)
+    work.gate.clear()
+    keys = [Key("ns", f"slow-{n}") for n in range(20)]
+    for key in keys:
+        queue.add(key)
+    task = asyncio.create_task(queue.run())
+    await settle()
+    await settle()
+    assert work.long == keys and work.calls == keys[:2]
+    assert queue.depth("long") == 18 and queue.depth("routine") == 0
+    clock.now += 7.0
+    assert queue.oldest("long") == 7.0
+    work.gate.set()
+    await settle()
+    await settle()
+    assert work.calls == keys
+    task.cancel()
+
+
+async def test_a_long_pass_and_another_of_the_same_key_never_run_at_once() -> None:
+    work = TwoKinds()
+    queue = work.queue(Clock())
+    work.gate.clear()
+    queue.add(A)
+    task = asyncio.create_task(queue.run())
+    await settle()
+    queue.add(A, safety=True)
+    await settle()
+    assert work.long == [A] and work.calls == [A]
+    work.gate.set()
+    await settle()
+    assert work.long == [A, A]
+    task.cancel()
+
+
+async def test_a_long_pass_that_fails_backs_off_though_those_before_it_succeed() -> None:
+    work, clock = TwoKinds(), Clock()
+    queue = work.queue(clock)
+    work.error = ApiError(500, "InternalError", "a webhook")
+    queue.add(A)
+    task = asyncio.create_task(queue.run())
+    await settle()
+    for wait in (1, 2, 4, 8, 16):
+        before = len(work.calls)
+        for seconds, more in ((wait - 0.5, 0), (0.5, 1)):
+            clock.now += seconds
+            queue.wake()
+            await settle()
+            assert len(work.calls) == before + more
+    task.cancel()

@@ -1,4 +1,7 @@
-"""When each object is reconciled: one pass at a time, requests merged, safety before routine."""
+"""When each object is reconciled: one pass at a time, requests merged, safety before routine.
+
+What may take long has slots of its own, which neither of them waits for.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from merit.kube.cache import Key
 from merit.kube.errors import ApiError, Conflict
@@ -22,6 +26,10 @@ FIRST_RETRY = 1.0
 LAST_RETRY = 300.0
 LAST_SAFETY_RETRY = 5.0  # a rollback waits no longer than this, whatever the server asks for
 LONGEST_RETRY_AFTER = 60.0  # nor does anything else: until its next pass, it may not be urgent yet
+
+
+Lane = Literal["safety", "routine", "long"]
+LANES: tuple[Lane, ...] = ("safety", "routine", "long")
 
 
 @dataclass(slots=True)
@@ -44,21 +52,24 @@ class WorkQueue:
     """Runs `handler` for each key that is due. The handler returns seconds until it is due again.
 
     `routine` slots are for ordinary work; safety work may use those and `safety` more, so routine
-    work never fills all slots. `urgent`: whether a key belongs in the safety lane now.
+    work never fills all slots. `urgent`: whether a key belongs in the safety lane now. `patient`:
+    runs a pass that was asked for by `add_long`, in one of `long` slots more.
     """
 
     def __init__(
         self,
         handler: Callable[[Key], Awaitable[float | None]],
         *,
+        patient: Callable[[Key], Awaitable[float | None]] | None = None,
         routine: int = 5,
         safety: int = 4,
+        long: int = 5,
         urgent: Callable[[Key], bool] = lambda key: False,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = lambda: random.uniform(0.8, 1.2),
     ) -> None:
-        self._handler = handler
-        self._routine = routine
+        self._handler, self._patient = handler, patient or handler
+        self._routine, self._long_slots = routine, long
         self._slots = routine + safety
         self._urgent = urgent
         self._clock = clock
@@ -66,7 +77,8 @@ class WorkQueue:
         self._entries: dict[Key, _Entry] = {}
         self._heaps: dict[bool, list[tuple[float, int, Key]]] = {True: [], False: []}
         self._order = itertools.count()
-        self._running: dict[Key, tuple[asyncio.Task[None], bool]] = {}
+        self._long: dict[Key, float] = {}  # since when each waits for a long pass
+        self._running: dict[Key, tuple[asyncio.Task[None], Lane]] = {}
         self._failures: Counter[Key] = Counter()
         # By lane: what just failed must not run again at once because its own writes made events.
         self._not_before: dict[bool, dict[Key, float]] = {True: {}, False: {}}
@@ -92,6 +104,11 @@ class WorkQueue:
         if key not in self._running:
             self._push(key, known)
             self.wake()
+
+    def add_long(self, key: Key) -> None:
+        """Give it one pass with calls that may take long, once one of their slots is free."""
+        self._long.setdefault(key, self._clock())
+        self.wake()
 
     async def run(self) -> None:
         """Work until `drain`, or until cancelled."""
@@ -127,38 +144,55 @@ class WorkQueue:
         now = self._clock()
         while self._start_one(now, safety=True) or self._start_one(now, safety=False):
             pass
+        while self._start_long():
+            pass
         self._set_timer(now)
 
-    def depth(self, *, safety: bool) -> int:
+    def depth(self, lane: Lane) -> int:
         """Keys of a lane that are due and wait for a slot."""
-        now = self._clock()
-        return sum(entry.safety == safety and entry.due <= now for entry in self._entries.values())
+        return sum(overdue >= 0.0 for overdue in self._overdue(lane))
 
-    def oldest(self, *, safety: bool) -> float:
+    def oldest(self, lane: Lane) -> float:
         """Seconds that the longest waiting key of a lane is overdue; 0 if none is."""
-        now = self._clock()
-        overdue = [now - entry.due for entry in self._entries.values() if entry.safety == safety]
-        return max([0.0, *overdue])
+        return max([0.0, *self._overdue(lane)])
+
+    def _overdue(self, lane: Lane) -> list[float]:
+        now, safety = self._clock(), lane == "safety"
+        if lane == "long":
+            return [now - since for since in self._long.values()]
+        return [now - entry.due for entry in self._entries.values() if entry.safety == safety]
 
     def _push(self, key: Key, entry: _Entry) -> None:
         heapq.heappush(self._heaps[entry.safety], (entry.due, next(self._order), key))
 
     def _start_one(self, now: float, *, safety: bool) -> bool:
-        if len(self._running) >= self._slots:
+        lanes = [lane for _, lane in self._running.values() if lane != "long"]
+        if len(lanes) >= self._slots:
             return False
-        routine = sum(not urgent for _, urgent in self._running.values())
-        if not safety and routine >= self._routine:
+        if not safety and lanes.count("routine") >= self._routine:
             return False
         key = self._head(safety=safety)
         if key is None or self._entries[key].due > now:
             return False
         heapq.heappop(self._heaps[safety])
         del self._entries[key]
-        task = asyncio.get_running_loop().create_task(
-            self._work(key, safety=safety), name=f"reconcile {key.namespace}/{key.name}"
-        )
-        self._running[key] = (task, safety)
+        self._start(key, "safety" if safety else "routine")
         return True
+
+    def _start_long(self) -> bool:
+        running = sum(lane == "long" for _, lane in self._running.values())
+        key = next((key for key in self._long if key not in self._running), None)
+        if key is None or running >= self._long_slots:
+            return False
+        del self._long[key]
+        self._start(key, "long")
+        return True
+
+    def _start(self, key: Key, lane: Lane) -> None:
+        task = asyncio.get_running_loop().create_task(
+            self._work(key, lane), name=f"reconcile {key.namespace}/{key.name}"
+        )
+        self._running[key] = (task, lane)
 
     def _head(self, *, safety: bool) -> Key | None:
         """The next key of a lane. Heap items that a later `add` replaced are dropped here."""
@@ -170,16 +204,17 @@ class WorkQueue:
             heapq.heappop(heap)
         return None
 
-    async def _work(self, key: Key, *, safety: bool) -> None:
-        began = self._clock()
+    async def _work(self, key: Key, lane: Lane) -> None:
+        began, safety = self._clock(), lane == "safety"
         requeue_after: float | None = None
         failed = False
         try:
-            requeue_after = await self._handler(key)
+            requeue_after = await (self._patient if lane == "long" else self._handler)(key)
             self.counters.outcomes["success"] += 1
-            self._failures.pop(key, None)
-            for lane in self._not_before.values():
-                lane.pop(key, None)
+            if key not in self._long:  # else what failed before has only been put off
+                self._failures.pop(key, None)
+            for times in self._not_before.values():
+                times.pop(key, None)
         except Exception as error:
             failed, requeue_after = True, self._back_off(key, error, safety=safety)
         finally:

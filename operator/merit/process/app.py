@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
@@ -26,7 +27,7 @@ from merit.kube.leadership import Leadership
 from merit.kube.relist import Relist
 from merit.kube.watch_health import WatchHealth
 from merit.kube.watches import Watched, Watches, watched
-from merit.kube.workqueue import WorkQueue
+from merit.kube.workqueue import LANES, WorkQueue
 from merit.process.assembly import Build, Callbacks
 from merit.process.exporter import Calls, OperatorMetrics, QueueStats
 from merit.process.health import Health, LivenessProbe, application
@@ -80,11 +81,16 @@ class Operator:
         callbacks = Callbacks(
             wake=lambda key, *, safety=False: self._queue.add(key, safety=safety),
             may_decide=self._leadership.may_decide,
+            defer=lambda key: self._queue.add_long(key),
         )
         components = build(cluster, self._cache, recorder, config, calls, callbacks)
         self._reconciler, self._metrics = components.reconciler, components.metrics
         self._telemetry, self._outbox = components.telemetry, components.outbox
-        self._queue: WorkQueue = WorkQueue(self._reconcile, urgent=self._reconciler.urgent)
+        self._queue: WorkQueue = WorkQueue(
+            partial(self._reconcile, hurried=True),
+            patient=partial(self._reconcile, hurried=False),
+            urgent=self._reconciler.urgent,
+        )
         self._watch_health = watch_health = WatchHealth(
             self._cache, self._wake, affected=self._reconciler.affected
         )
@@ -167,11 +173,11 @@ class Operator:
         await self._leadership.release()
         await self._watches.stop(timeout=1.0)
 
-    async def _reconcile(self, key: Key) -> float | None:
+    async def _reconcile(self, key: Key, *, hurried: bool) -> float | None:
         """A pass; not on a part of what a namespace has, but to forget what is gone."""
         if key.namespace in self._relist.closed and self._cache.get(KIND, *key) is not None:
             return None
-        return await self._reconciler.reconcile(key)
+        return await self._reconciler.reconcile(key, hurried=hurried)
 
     def _wake(self, key: Key) -> None:
         self._queue.add(key, after=0.0 if self._ready else random.uniform(0.0, SPREAD))
@@ -196,10 +202,9 @@ class Operator:
 
     def _queue_stats(self) -> QueueStats:
         queue = self._queue
-        lanes = {"safety": True, "routine": False}
         return QueueStats(
-            depth={name: queue.depth(safety=lane) for name, lane in lanes.items()},
-            oldest={name: queue.oldest(safety=lane) for name, lane in lanes.items()},
+            depth={lane: queue.depth(lane) for lane in LANES},
+            oldest={lane: queue.oldest(lane) for lane in LANES},
             outcomes=dict(queue.counters.outcomes),
             seconds=queue.counters.seconds,
         )

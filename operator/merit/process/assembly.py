@@ -37,11 +37,13 @@ class Wake(Protocol):
 @dataclass(frozen=True, slots=True)
 class Callbacks:
     """What the components may call. `may_decide`: whether a write that takes up to so many seconds
-    ends while this process certainly leads.
+    ends while this process certainly leads. `defer`: enqueues an object whose next calls may take
+    long.
     """
 
     wake: Wake
     may_decide: Callable[[float], bool]
+    defer: Callable[[Key], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def build(
         telemetry=telemetry,
         breaker=breaker,
         may_decide=callbacks.may_decide,
+        defer=callbacks.defer,
     )
     return Components(reconciler=reconciler, metrics=sources, telemetry=telemetry, outbox=outbox)
 

@@ -56,16 +56,24 @@ class Execution:
     outdated: bool = False
 
 
-async def execute(writer: ObjectWriter, decision: Decision) -> Execution:
-    """Carry out the decision's actions. Raises what is neither remembered nor in the result."""
+async def execute(
+    writer: ObjectWriter, decision: Decision, leave: Callable[[Action], bool] = lambda _: False
+) -> Execution:
+    """Carry out the decision's actions, those aside that `leave` names.
+
+    Raises what is neither remembered nor in the result.
+    """
     memory, refused = writer.memory, writer.memory.refused
-    result = Execution(decision.requeue_after)
+    result, left = Execution(decision.requeue_after), False
     if not decision.decisive_status:
         memory.keep_denied(a.short for a in decision.actions if isinstance(a, EnsureRevision))
     for action in decision.actions:
         failed = memory.denied or result.error is not None
-        if failed and isinstance(action, SetTraffic) and action.raises:
+        if (failed or left) and isinstance(action, SetTraffic) and action.raises:
             break  # no share rises beside what failed; going back, and the pin, go on
+        if leave(action):
+            left = True
+            continue
         try:
             await carry_out(writer, action)
         except NotReady as reason:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from merit.api.names import API_VERSION, KIND
 from merit.api.status import Status
@@ -31,6 +32,7 @@ from merit.reconciler.measurements import unmeasured
 from merit.reconciler.memory import Memory
 from merit.reconciler.route_claims import RouteClaims
 from merit.reconciler.telemetry import Telemetry
+from merit.reconciler.urgency import is_exposed, is_urgent, judged, takes_long
 
 WAIT = 1.0  # seconds; the circuit breaker wakes the object earlier if it need not wait
 
@@ -51,7 +53,7 @@ class Reconciler:
     """Brings each object to where it should be. All that is kept here may be lost at any time.
 
     `now`: Unix seconds. `may_decide`: whether a write of so many seconds ends while this process
-    certainly leads.
+    certainly leads. `defer`: is called with an object that needs a pass that is not hurried.
     """
 
     def __init__(
@@ -66,9 +68,11 @@ class Reconciler:
         telemetry: Telemetry | None = None,
         breaker: CircuitBreaker | None = None,
         may_decide: Callable[[float], bool] = lambda _seconds: True,
+        defer: Callable[[Key], None] = lambda _key: None,
     ) -> None:
         self._cluster, self._cache, self._recorder, self._now = cluster, cache, recorder, now
-        self._config, self._metrics, self._may_decide = config, metrics, may_decide
+        self._config, self._metrics = config, metrics
+        self._may_decide, self._defer = may_decide, defer
         self._route_claims = RouteClaims()
         self._gatherer = Gatherer(cluster, cache, metrics, config, self._route_claims)
         self._memories: dict[Key, Memory] = {}
@@ -78,7 +82,7 @@ class Reconciler:
 
     def urgent(self, key: Key) -> bool:
         """Whether this key belongs in the safety lane."""
-        return key in self._urgent
+        return key in self._urgent or is_urgent(self._status(key))
 
     def affected(self, key: Key, route: Object | None) -> set[Key]:
         """Which objects wait for the route of that name, which is new, changed, or gone (None)."""
@@ -91,52 +95,35 @@ class Reconciler:
     def polled(self, keys: Iterable[Key]) -> None:
         """A poll of a metrics source has finished; these objects are judged together by it."""
         polled, now = frozenset(keys), self._now()
-        exposed = frozenset(filter(self._is_exposed, polled))
+        exposed = frozenset(key for key in polled if is_exposed(self._status(key)))
         self._breaker.begin("exposed models", exposed, now)
         self._breaker.begin("live models", polled - exposed, now)
 
     def exposed(self) -> dict[str, frozenset[Key]]:
         """Objects whose traffic is being judged, or soon will be, by view of a metrics source."""
-        found: dict[str, set[Key]] = {}
-        for key in sorted(self._cache.keys()):
-            obj = self._cache.get(KIND, *key) or {}
-            status = self._status(key)
-            stage = (status.get("candidate") or {}).get("stage")
-            if stage in ("Rollout", "Holdback", "Withdrawn") or status.get("comparison"):
-                declared = ((obj.get("spec") or {}).get("monitoring") or {}).get("source")
-                source = self._config.source(key.namespace, declared)
-                by_pods = status.get("route") == "replicas"
-                view = self._metrics.view_of(source[0], by_pods=by_pods) if source else ""
-                if view:
-                    found.setdefault(view, set()).add(key)
-        return {view: frozenset(keys) for view, keys in found.items()}
+        return judged(self._cache, self._config, self._metrics)
 
     def _status(self, key: Key) -> Object:
         return (self._cache.get(KIND, *key) or {}).get("status") or {}
 
-    def _is_exposed(self, key: Key) -> bool:
-        """Whether a candidate or a predecessor has a share of the traffic."""
-        status = self._status(key)
-        revisions = (status.get("candidate") or {}, status.get("comparison") or {})
-        return any(int(revision.get("weight") or 0) > 0 for revision in revisions)
-
-    async def reconcile(self, key: Key) -> float | None:
+    async def reconcile(self, key: Key, *, hurried: bool = False) -> float | None:
         """One pass. Returns seconds until the next is due, None if only an event can matter.
 
-        Raises ApiError, after which the queue backs off.
+        Raises ApiError, after which the queue backs off. `hurried`: what may take long is left to
+        a pass in a slot of its own, and `defer` is called.
         """
         obj = self._cache.get(KIND, *key)
         if obj is None:
             self._forget(key)
             return None
         try:
-            return await self._pass(key, obj)
+            return await self._pass(key, obj, hurried=hurried)
         except Exception as error:
             if not isinstance(error, ApiError | NotReady | Foreign):
                 await self._say_failed(key, error)  # a defect of ours, not in the decision
             raise
 
-    async def _pass(self, key: Key, obj: Object) -> float | None:
+    async def _pass(self, key: Key, obj: Object, *, hurried: bool) -> float | None:
         seen, memory, now = await self._gather(key, obj)
         seen, decision = self._decide(key, seen, memory, now)
         if decision is None:
@@ -146,7 +133,10 @@ class Reconciler:
         this = _Pass(key, obj, memory, now, seen, on_record=seen.status)
         overtaken = memory.overtaken
         try:
-            return await self._carry_out(this, decision)
+            writer = ObjectWriter(self._cluster, self._cache, key, obj, seen, memory, now)
+            if hurried and any(takes_long(seen, decision, each) for each in decision.actions):
+                return await self._carry_out_in_part(writer, decision)
+            return await self._carry_out(this, decision, writer)
         except (Conflict, NotFound):
             await self._read_again(key, seen.uid)
             if memory.overtaken and not overtaken:
@@ -207,11 +197,20 @@ class Reconciler:
             seen = self._failed(key, seen, memory, error)
             return seen, decide_despite(seen, now)
 
-    async def _carry_out(self, this: _Pass, decision: Decision) -> float | None:
+    async def _carry_out_in_part(self, writer: ObjectWriter, decision: Decision) -> float | None:
+        """Only what cannot wait. The rest, and what status says of it, is for another slot."""
+        self._defer(writer.key)
+        if decision.decisive_status:
+            return None  # its actions come before it
+        done = await execute(writer, decision, leave=partial(takes_long, writer.seen, decision))
+        if done.error is not None:
+            raise done.error
+        return done.requeue_after
+
+    async def _carry_out(
+        self, this: _Pass, decision: Decision, writer: ObjectWriter
+    ) -> float | None:
         """Actions first, then status, then Events. Returns as `reconcile`."""
-        writer = ObjectWriter(
-            self._cluster, self._cache, this.key, this.obj, this.seen, this.memory, this.now
-        )
         done = await execute(writer, decision)
         if done.outdated:
             return done.requeue_after

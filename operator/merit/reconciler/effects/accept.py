@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 from merit.api.hashing import Identity
@@ -26,11 +27,12 @@ async def accept(writer: ObjectWriter) -> None:
     assert isinstance(spec, Spec) and identity is not None
     made = deployment(key.name, key.namespace, writer.owner, spec, identity)
     service = revision_service(key.name, key.namespace, writer.owner, spec, identity.short)
-    for field, obj in ("spec.serving.template", made), *_others(writer, spec, identity):
-        refused = await _dry_run(writer, field, obj)
-        if refused is not None:
-            writer.memory.refused = (generation, refused, writer.now)
-            return
+    drafts = (("spec.serving.template", made), *_others(writer, spec, identity))
+    answers = await asyncio.gather(*(_dry_run(writer, field, obj) for field, obj in drafts))
+    refused = next((answer for answer in answers if answer is not None), None)
+    if refused is not None:
+        writer.memory.refused = (generation, refused, writer.now)
+        return
     record = controller_revision(
         **writer.parent,
         key=identity.key,
