@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from typing import Any
 
 import pytest
 
 from merit.policy.state.measurements import Distribution, Pair
 from merit.prometheus import distributions
-from merit.prometheus.distributions import DistributionMetric, Distributions
+from merit.prometheus.distributions import (
+    ENOUGH,
+    DistributionMetric,
+    Distributions,
+    _with_enough,
+)
 from merit.stats.counts import NoSample
 from merit.stats.drift import judge
 from merit.stats.histogram import Histogram
@@ -120,3 +127,18 @@ def test_a_histogram_with_few_bins_judges_from_its_first_minute():
     arms = distributions._ArmComparison(0.0)
     arms.add(candidate=high, stable=low)
     assert arms.e_process.log_e() > 2.0
+
+
+def test_which_objects_have_enough_samples_is_found_in_one_pass_over_them() -> None:
+    passes = [0]
+
+    class Counted(dict[tuple[str, str], Histogram]):
+        def items(self) -> Any:
+            passes[0] += 1
+            return super().items()
+
+    enough, few = Histogram((math.inf,), (ENOUGH,)), Histogram((math.inf,), (1.0,))
+    by = Counted({("ns", f"model-{n}-{'a' * 8}"): enough for n in range(100)})
+    by["ns", f"model-7-{'b' * 8}"] = few
+    found = _with_enough(by)
+    assert len(found) == 99 and ("ns", "model-7") not in found and passes[0] == 1

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from merit.prometheus.answer import Series
 from merit.prometheus.client import Prometheus
-from merit.prometheus.pods import Pods
+from merit.prometheus.pods import Pods, Row, by_minute
 from merit.prometheus.preset import load_preset
 from merit.stats.counts import Counts
 from merit.stats.dispersion import PodCounts, dispersion
@@ -97,3 +98,21 @@ async def test_a_prometheus_that_is_gone_does_not_keep_a_rollout_waiting(tmp_pat
     await reader.measure(0.0)
     client.close()
     assert reader.dispersion("risk", "fraud", "bbbbbbbb", EDGES, 0.0) == {}
+
+
+def test_the_work_of_a_history_grows_with_its_samples_and_not_with_pods_times_pods() -> None:
+    read = [0]
+
+    class Counted(Row):
+        """A row that counts how often it is asked for its pod."""
+
+        def __getattribute__(self, name: str) -> object:
+            read[0] += name == "pod"
+            return super().__getattribute__(name)
+
+    samples = tuple((minute * 60.0, float(minute)) for minute in range(60))
+    pods = [f"fraud-bbbbbbbb-{number}" for number in range(50)]
+    rows = [Counted(pod, 1, bad, Series({}, samples)) for pod in pods for bad in (0, 1)]
+    history = by_minute(rows)
+    assert [*history.pods] == sorted(pods) and len(history.pods[pods[0]]) == 59
+    assert read[0] <= 3 * len(rows)

@@ -5,6 +5,8 @@ import math
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from merit.stats import burn_in as baseline
 from merit.stats.bin_e_process import BETS, BinEProcess
@@ -115,6 +117,40 @@ def test_neighbours_are_merged_down_to_twenty_bins_by_the_reference_alone():
     edges = coarse_edges(fine)
     assert len(edges) == 20 and edges[-1] == math.inf
     assert fine.rebinned(edges).n == fine.n
+
+
+def merged_one_by_one(counts: list[float], most: int) -> tuple[float, ...]:
+    """The same bins by the obvious loop, whose time is the square of the number of bins."""
+    edges, counts = [*range(len(counts) - 1), math.inf], list(counts)
+    while len(edges) > most:
+        i = min(range(len(edges) - 1), key=lambda i: counts[i] + counts[i + 1])
+        counts[i : i + 2] = [counts[i] + counts[i + 1]]
+        edges.pop(i)
+    return tuple(edges)
+
+
+@given(st.lists(st.sampled_from((0.0, 1.0, 2.0, 2.5, 7.0, 40.0)), min_size=1, max_size=40))
+def test_the_emptiest_neighbours_are_merged_first_and_of_equal_ones_those_in_front(counts):
+    fine = Histogram((*range(len(counts) - 1), math.inf), tuple(counts))
+    assert coarse_edges(fine, most=5) == merged_one_by_one(counts, 5)
+
+
+class Counted(float):
+    """A number that counts additions."""
+
+    additions = 0
+
+    def __add__(self, other):
+        Counted.additions += 1
+        return Counted(float(self) + float(other))
+
+
+def test_the_work_of_merging_bins_does_not_grow_with_the_square_of_their_number():
+    rng = random.Random(3)
+    counts = tuple(Counted(rng.randrange(1000)) for _ in range(3000))
+    Counted.additions = 0
+    assert len(coarse_edges(Histogram((*range(2999), math.inf), counts))) == 20
+    assert Counted.additions < 10 * len(counts)
 
 
 def test_classes_work_like_bins_have_no_order_and_a_new_class_is_seen():

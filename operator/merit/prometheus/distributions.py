@@ -7,7 +7,6 @@ The evidence about a candidate is in memory only: a restart delays a drift verdi
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -154,7 +153,7 @@ class Distributions:
             times = (s.samples[-1][0] for s in answer.series if s.samples)
             latest.at = max(times, default=latest.at)
             by = latest.windows[window]
-            unfinished = {name for name in unfinished if not _enough(by, name)}
+            unfinished -= _with_enough(by)
             if not unfinished:
                 break
         return latest
@@ -213,8 +212,10 @@ class Distributions:
         return {key: histogram for key, histogram in folded.items() if histogram is not None}
 
 
-def _enough(by: Mapping[tuple[str, str], Histogram], name: Name) -> bool:
-    """Whether every revision of this object with samples has enough of them."""
-    pattern = re.compile(re.escape(name[1]) + "-[0-9a-f]{8}")
-    mine = [h.n for (ns, service), h in by.items() if ns == name[0] and pattern.fullmatch(service)]
-    return bool(mine) and min(mine) >= ENOUGH
+def _with_enough(by: Mapping[tuple[str, str], Histogram]) -> set[Name]:
+    """The objects of which every revision with samples has enough of them."""
+    least: dict[Name, float] = {}
+    for (namespace, service), histogram in by.items():
+        name = (namespace, service.rpartition("-")[0])
+        least[name] = min(least.get(name, math.inf), histogram.n)
+    return {name for name, n in least.items() if n >= ENOUGH}

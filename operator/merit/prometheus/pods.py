@@ -190,11 +190,12 @@ def by_minute(rows: Iterable[Row]) -> PodCounts:
     if not known:
         return PodCounts({})
     span = range(min(known), max(known) + 1)
-    pods = sorted({row.pod for row, _ in increases})
+    by_pod: dict[str, list[tuple[Row, dict[int, float]]]] = {}
+    for row, more in increases:
+        by_pod.setdefault(row.pod, []).append((row, more))
     return PodCounts(
-        {pod: [_cell(minute, [each for each in increases if each[0].pod == pod]) for minute in span]
-         for pod in pods}
-    )  # fmt: skip
+        {pod: [_cell(minute, own) for minute in span] for pod, own in sorted(by_pod.items())}
+    )
 
 
 def _cell(minute: int, rows: list[tuple[Row, dict[int, float]]]) -> Counts | None:

@@ -6,6 +6,7 @@ docs/concepts/statistics.md, "Drift".
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -115,12 +116,29 @@ def coarse_edges(reference: Histogram, most: int = MAX_BINS) -> tuple[Edge, ...]
                  if pair[1] != OTHER_CLASS]  # fmt: skip
         kept = {edge for _, edge in sorted(named, key=lambda pair: -pair[0])[: most - 1]}
         return (*(edge for _, edge in named if edge in kept), OTHER_CLASS)
-    edges, counts = list(reference.edges), list(reference.counts)
-    while len(edges) > most:
-        i = min(range(len(edges) - 1), key=lambda i: counts[i] + counts[i + 1])
-        counts[i : i + 2] = [counts[i] + counts[i + 1]]
-        edges.pop(i)
-    return tuple(edges)
+    return _merged(reference.edges, reference.counts, most)
+
+
+def _merged(edges: Sequence[Edge], counts: Sequence[float], most: int) -> tuple[Edge, ...]:
+    """The upper edges that are left. A heap of neighbours: a histogram may have any length."""
+    held, last = list(counts), len(edges) - 1
+    left, right = list(range(-1, last)), list(range(1, last + 2))  # the bins beside each bin
+    pairs = [(held[i] + held[i + 1], i, i + 1) for i in range(last)]
+    heapq.heapify(pairs)
+    alive = set(range(last + 1))
+    while len(alive) > most:
+        both, first, second = heapq.heappop(pairs)
+        current = first in alive and right[first] == second
+        if not current or both != held[first] + held[second]:
+            continue  # one of them has been merged since
+        held[first], right[first] = both, right[second]
+        alive.discard(second)
+        if right[first] <= last:
+            left[right[first]] = first
+            heapq.heappush(pairs, (both + held[right[first]], first, right[first]))
+        if left[first] >= 0:
+            heapq.heappush(pairs, (held[left[first]] + both, left[first], first))
+    return tuple(edges[right[i] - 1] for i in sorted(alive))
 
 
 def quantile(q: float, buckets: Mapping[float, float]) -> str | None:
