@@ -120,7 +120,7 @@ class Watch:
             drawn += isinstance(self.drift.windows("risk", name, STABLE, SCORE, now), Distribution)
             if candidate:
                 self.drift.pair("risk", name, candidate, STABLE, SCORE, now)
-            read += isinstance(self.queries.readings(KPI, now), tuple)
+            read += isinstance(self.queries.readings(KPI, "risk", now), tuple)
         return sampled, drawn, read
 
     async def asks(self, look: Awaitable[object]) -> int:

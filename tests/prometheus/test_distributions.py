@@ -10,12 +10,15 @@ import pytest
 
 from merit.policy.state.measurements import Distribution, Pair
 from merit.prometheus import distributions
+from merit.prometheus.answer import Answer, Series
 from merit.prometheus.distributions import (
     ENOUGH,
     DistributionMetric,
     Distributions,
     _with_enough,
 )
+from merit.prometheus.pods import Pods
+from merit.prometheus.preset import load_preset
 from merit.stats.counts import NoSample
 from merit.stats.drift import judge
 from merit.stats.histogram import Histogram
@@ -142,3 +145,46 @@ def test_which_objects_have_enough_samples_is_found_in_one_pass_over_them() -> N
     by["ns", f"model-7-{'b' * 8}"] = few
     found = _with_enough(by)
     assert len(found) == 99 and ("ns", "model-7") not in found and passes[0] == 1
+
+
+class OneFatObject:
+    """Pods that were chosen by name; the series of one are too many, and nobody has any others."""
+
+    def __init__(self, fat: str) -> None:
+        self.fat, self.queries = fat, []
+
+    async def instant(self, query: str, at: float | None = None) -> Answer:
+        if query == "time()":
+            return Answer((Series({}, ((600.0, 600.0),)),))
+        if "increase(" not in query:
+            return Answer((Series({"metric": "model_requests_total"}, ((600.0, 1.0),)),))
+        self.queries.append(query)
+        if f"{self.fat}-[0-9a-f]" in query:
+            return Answer(reason="MetricsLost", message="above 32 MiB", too_large=True)
+        buckets = (("0.5", 3000.0), ("+Inf", 5000.0))
+        return Answer(
+            tuple(
+                Series({"namespace": "risk", "merit_arm": f"{n}-bbbbbbbb", "le": le}, ((600.0, v),))
+                for n in ("a", "b", "c", "d")
+                if f"{n}-[0-9a-f]" in query
+                for le, v in buckets
+            )
+        )
+
+
+async def test_the_distribution_of_one_object_that_is_too_large_is_its_own_business():
+    source = OneFatObject("c")
+    pods = Pods(source, load_preset("prometheus-client"))
+    reader = Distributions(source, pods, windows=(60.0,))
+
+    def read() -> dict[str, object]:
+        return {n: reader.windows("risk", n, "bbbbbbbb", SCORE, 0.0) for n in ("a", "b", "c", "d")}
+
+    read()
+    await reader.round(0.0)
+    found = read()
+    assert found["c"].reason == "TooManySeries"
+    assert all(isinstance(found[n], Distribution) for n in ("a", "b", "d"))
+    source.queries.clear()
+    await reader.round(10.0)
+    assert len(source.queries) == 1 and isinstance(read()["a"], Distribution)

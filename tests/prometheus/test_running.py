@@ -74,7 +74,7 @@ async def test_every_kind_of_reading_arrives_while_all_loops_run(world):
             world,
             lambda _: isinstance(view.distributions.windows(*stable, SCORE, now()), Distribution),
         )
-        view.queries.readings("sum(model_requests_total)", now())
+        view.queries.readings("sum(model_requests_total)", "risk", now())
         assert sources.view_of("it", by_pods=True) == "it" + SERVERS_SUFFIX
         assert sources.view("gone") is None
     finally:

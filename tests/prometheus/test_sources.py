@@ -21,7 +21,7 @@ async def test_a_fast_poll_selects_only_the_exposed():
     fleet = Fleet(world)
     await fleet.poll(frozenset({("ns", "fraud")}))
     raw = next(q for q in world.queries if q.startswith("envoy_cluster_upstream_rq_xx{"))
-    assert f'{LABEL}=~"ns_fraud-[0-9a-f]{{7}}[0-9a-f]_[0-9]+"' in raw
+    assert f'{LABEL}=~"ns_fraud-[0-9a-f]{{8}}_[0-9]+"' in raw
     unasked = fleet.sample(SampleRequest("ns", "other", None, STABLE, 80))
     assert isinstance(unasked, NoSample)
 

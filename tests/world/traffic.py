@@ -209,7 +209,7 @@ class MeasuredFleet:
 
     pair = windows
 
-    def readings(self, query: str, now: float) -> Readings:
+    def readings(self, query: str, namespace: str, now: float) -> Readings:
         """The events of the last five minutes, whatever the query, read since `began`."""
         if not (self.traffic.reachable and self.traffic.takes_queries):
             return NoSample("QueryFailed", "Prometheus did not answer the query")

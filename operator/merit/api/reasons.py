@@ -141,6 +141,8 @@ _TABLE = (
     ("MetricsLost", "Prometheus does not answer", "check the metrics source"),
     ("NoSeries", "Prometheus does not have the series", "check the metrics source and its preset"),
     ("Partial", "some of the series are missing", "check the scrape targets"),
+    ("TooManySeries", "a revision exports more series of a metric than fit one answer",
+     "remove the label of which there are so many values (a user, a request) from the metric"),
     ("LabelsHidden", "the series have no label that identifies a revision",
      "set honor_labels, or relabel as the preset expects"),
     ("BucketsTooCoarse", "the bucket edges around the bound are far apart",

@@ -31,7 +31,7 @@ class _Refused(requests.exceptions.RequestException):
 
 
 class _TooLarge(_Refused):
-    """Larger than is read."""
+    """Larger than is read, or than arrives in time."""
 
 
 class _Session(requests.Session):
@@ -109,7 +109,10 @@ class Prometheus:
             kind = type(error).__name__
             return Answer(reason="MetricsLost", message=f"Prometheus is unreachable ({kind})")
         except PrometheusApiClientException:
-            return Answer(reason="MetricsLost", message=f"Prometheus refused: {self._refusal()}")
+            said = self._refusal()
+            many = "too many samples" in said or "too many series" in said
+            message = f"Prometheus refused: {said}"
+            return Answer(reason="MetricsLost", message=message, too_large=many)
         except (ValueError, KeyError, TypeError):
             return Answer(reason="MetricsLost", message="the answer is not one of Prometheus")
         return parse(self._thread.body)
@@ -127,7 +130,7 @@ class Prometheus:
                 raise _TooLarge(f"the answer is larger than {MAX_ANSWER // 1024 // 1024} MiB")
             if time.monotonic() > self._thread.until:
                 response.close()
-                raise _Refused(f"no complete answer within {DEADLINE:.0f}s")
+                raise _TooLarge(f"no complete answer within {DEADLINE:.0f}s")
             chunks.append(chunk)
         response._content = b"".join(chunks)
         self._thread.refused = response

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from merit.policy.state.measurements import Distribution, Pair
-from merit.prometheus.answer import Answer, Source
+from merit.prometheus.answer import Answer, Series, Source
+from merit.prometheus.inspection import CHECK_INTERVAL
 from merit.prometheus.pods import Pods
 from merit.prometheus.preset import Name, joined, quoted
 from merit.prometheus.window import number_of
@@ -87,7 +88,7 @@ class _LatestWindows:
 
     at: float = -math.inf
     windows: dict[float, dict[tuple[str, str], Histogram]] = field(default_factory=dict)
-    problem: NoSample | None = None
+    problems: dict[Name, NoSample] = field(default_factory=dict)
 
 
 class Distributions:
@@ -99,6 +100,8 @@ class Distributions:
         self._latest: dict[DistributionMetric, _LatestWindows] = {}
         self._comparisons: dict[_Key, _ArmComparison] = {}
         self._minute = -math.inf
+        self._too_large: dict[tuple[DistributionMetric, Name], NoSample] = {}
+        self._sizes_from = -math.inf
 
     def windows(
         self, namespace: str, name: str, short: str, metric: DistributionMetric, now: float
@@ -108,8 +111,8 @@ class Distributions:
         latest = self._latest.get(metric)
         if latest is None:
             return NoSample("Unobserved", "not asked yet")
-        if latest.problem is not None:
-            return latest.problem
+        if (namespace, name) in latest.problems:
+            return latest.problems[namespace, name]
         key = (namespace, f"{name}-{short}")
         found = {seconds: by[key] for seconds, by in latest.windows.items() if key in by}
         if not found:
@@ -140,20 +143,21 @@ class Distributions:
         for metric, name in self._asked:
             by_metric.setdefault(metric, set()).add(name)
         self._latest = {m: known for m, known in self._latest.items() if m in by_metric}
+        if now - self._sizes_from >= CHECK_INTERVAL:
+            self._too_large, self._sizes_from = {}, now
         for metric, names in by_metric.items():
             self._latest[metric] = await self._read(metric, names)
 
     async def _read(self, metric: DistributionMetric, names: set[Name]) -> _LatestWindows:
         latest, unfinished = _LatestWindows(), names
         for window in self._windows:
-            answer = await self._increase(metric, window, unfinished, None)
-            if answer.reason:
-                return _LatestWindows(problem=NoSample(answer.reason, answer.message))
-            latest.windows[window] = self._folded(metric, answer)
-            times = (s.samples[-1][0] for s in answer.series if s.samples)
+            series, problems = await self._increases(metric, window, unfinished, None)
+            latest.problems |= problems
+            latest.windows[window] = self._folded(metric, series)
+            times = (s.samples[-1][0] for s in series if s.samples)
             latest.at = max(times, default=latest.at)
             by = latest.windows[window]
-            unfinished -= _with_enough(by)
+            unfinished = unfinished - problems.keys() - _with_enough(by)
             if not unfinished:
                 break
         return latest
@@ -177,13 +181,41 @@ class Distributions:
             by_metric.setdefault(key.metric, []).append(key)
         for metric, keys in by_metric.items():
             names = {(key.namespace, key.name) for key in keys}
-            answer = await self._increase(metric, MINUTE, names, at)
-            histograms = self._folded(metric, answer)
+            series, _ = await self._increases(metric, MINUTE, names, at)
+            histograms = self._folded(metric, series)
             for key in keys:
                 candidate = histograms.get((key.namespace, f"{key.name}-{key.candidate}"))
                 stable = histograms.get((key.namespace, f"{key.name}-{key.stable}"))
                 if candidate and stable and candidate.n > 0 and stable.n > 0:
                     self._comparisons[key].add(candidate, stable)
+
+    async def _increases(
+        self, metric: DistributionMetric, window: float, names: set[Name], at: float | None
+    ) -> tuple[list[Series], dict[Name, NoSample]]:
+        """The answer, and the objects without one.
+
+        Where an answer is too large, halves are read: an object whose own one is too large is not
+        asked for again for a while, and no other notices.
+        """
+        series: list[Series] = []
+        known = {name: self._too_large.get((metric, name)) for name in names}
+        problems = {name: problem for name, problem in known.items() if problem is not None}
+        pending = [sorted(names - problems.keys())] if names - problems.keys() else []
+        while pending:
+            some = pending.pop()
+            answer = await self._increase(metric, window, some, at)
+            if answer.too_large and len(some) > 1:
+                middle = len(some) // 2
+                pending += [some[:middle], some[middle:]]
+            elif answer.too_large:
+                why = f"{some[0][1]} exports too many series of {metric.name} to be read"
+                problems[some[0]] = NoSample("TooManySeries", why)
+                self._too_large[metric, some[0]] = problems[some[0]]
+            elif answer.reason:
+                problems |= dict.fromkeys(some, NoSample(answer.reason, answer.message))
+            else:
+                series += answer.series
+        return series, problems
 
     async def _increase(
         self, metric: DistributionMetric, window: float, names: Iterable[Name], at: float | None
@@ -191,19 +223,21 @@ class Distributions:
         pod = await self._pods.labels()
         chosen = set(names)
         pattern = pod.pattern(chosen if len(chosen) <= MAX_NAMES else None)
+        namespaces = {namespace for namespace, _ in chosen}
+        own = f'{pod.namespace}="{quoted(namespaces.pop())}"' if len(namespaces) == 1 else ""
         series = f"{metric.name}_bucket" if metric.label == "le" else metric.name
-        where = joined((self._pods.selector, f'{pod.pod}=~"{quoted(pattern)}"'))
+        where = joined((self._pods.selector, own, f'{pod.pod}=~"{quoted(pattern)}"'))
         increase = f"increase({series}{{{where}}}[{window:.0f}s])"
         folded = f'label_replace({increase}, "{_ARM}", "$1", "{pod.pod}", "{quoted(_FOLD)}")'
         query = f"sum by ({pod.namespace}, {_ARM}, {metric.label}) ({folded})"
         return await self._source.instant(query, at)
 
     def _folded(
-        self, metric: DistributionMetric, answer: Answer
+        self, metric: DistributionMetric, series: Iterable[Series]
     ) -> dict[tuple[str, str], Histogram]:
         label = self._pods.namespace_label
         counts: dict[tuple[str, str], dict[str, float]] = {}
-        for one in answer.series:
+        for one in series:
             if one.samples and one.labels.get(_ARM):
                 key = (one.labels.get(label, ""), one.labels[_ARM])
                 value = one.labels.get(metric.label, "")

@@ -145,6 +145,10 @@ class Fleet:
         lost = missing(self._preset, self._found, tuple(request.edges))
         if lost and len(lost) == len(request.edges):
             return next(iter(lost.values()))
+        for short in filter(None, (request.candidate, request.stable)):
+            if metric := window.unread(short):
+                why = f"{request.name}-{short} has too many series of {metric} to be read"
+                return NoSample("TooManySeries", why)
         beside = request.candidate if request.stable else None
         candidate = self._arm(window, request, beside) if beside else None
         stable = self._arm(window, request, serving)
@@ -196,6 +200,8 @@ class Fleet:
         """No request ended at this revision during the last three scrapes. Unknown is not idle."""
         window = self._window((namespace, name))
         if isinstance(window, NoSample) or not window.requests.first_seen:
+            return False
+        if window.unread(short):
             return False
         arm = window.known(self._preset.arm_names(namespace, f"{name}-{short}", port))
         span = Span(window.at - 3 * self._scrape, window.at, 0.0, self._preset.per_pod)

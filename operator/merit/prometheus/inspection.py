@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from merit.prometheus.answer import Answer, Source
-from merit.prometheus.preset import Latency, PodLabels, Preset, Requests, joined, quoted
+from merit.prometheus.preset import ArmName, Latency, PodLabels, Preset, Requests, joined, quoted
 from merit.prometheus.window import number_of
 from merit.stats.counts import NoSample
 
@@ -64,12 +64,13 @@ async def inspect(
     return Inspection(requests, latency, pod, edges=spelled, series=counted)
 
 
-def arm_selector(preset: Preset, pod: PodLabels | None, pattern: str = "") -> str:
-    """The matcher that selects revisions: all of them, or those of `pattern`."""
-    if preset.arm is not None:
-        return f'{preset.arm.label}=~"{quoted(pattern or preset.arm.pattern(None))}"'
-    labels = pod or preset.pod[0]
-    return f'{labels.pod}=~"{quoted(pattern or labels.pattern(None))}"'
+def arm_selector(
+    preset: Preset, pod: PodLabels | None, pattern: str = "", *, but: bool = False
+) -> str:
+    """The matcher that selects revisions: all of them, those of `pattern`, or all but those."""
+    by = preset.arm or pod or preset.pod[0]
+    label = by.label if isinstance(by, ArmName) else by.pod
+    return f'{label}{"!~" if but else "=~"}"{quoted(pattern or by.pattern(None))}"'
 
 
 async def _why_nothing(source: Source, preset: Preset, selector: str, at: float | None) -> NoSample:

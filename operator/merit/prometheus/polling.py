@@ -1,4 +1,4 @@
-"""The queries of one poll: one per metric, in parts only where an answer is too large."""
+"""The queries of one poll: one per metric of the whole fleet, and the window made of them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import asyncio
 import math
 from collections.abc import Callable, Iterable, Mapping
 
-from merit.prometheus.answer import Answer, Series, Source
+from merit.prometheus.answer import Answer, Source
 from merit.prometheus.edges import Edges
 from merit.prometheus.inspection import Inspection, arm_selector
+from merit.prometheus.parts import Part, Parts
 from merit.prometheus.preset import Latency, Name, PodLabels, Preset, Requests, joined, service_of
 from merit.prometheus.window import Metric, Reading, Target, Window
-
-DIGITS = "0123456789abcdef"
-CONCURRENCY = 4  # parts of one answer that are read at the same time
 
 
 class Poller:
@@ -26,7 +24,7 @@ class Poller:
         self._source, self._preset, self._selector = source, preset, selector
         self._stale = stale
         self._gateways: set[Target] = set()  # instances that had series, while they are scraped
-        self._large: set[str] = set()  # metrics whose answers are read in parts
+        self._parts: dict[str, Parts] = {}
 
     async def window(
         self,
@@ -76,6 +74,9 @@ class Poller:
             *_latency(latency, answers, read),
             names=names,
             targets=self._targets(up, read, counts),
+            too_large={
+                end: metric for metric, _ in metrics for end in self._parts[metric].too_large
+            },
         )
 
     async def _raw(
@@ -87,37 +88,20 @@ class Poller:
         seconds: int,
         names: frozenset[Name] | None,
     ) -> Answer:
-        def query(digit: str) -> str:
-            revisions = arm_selector(
-                self._preset, found.pod, self._pattern(found.pod, names, digit)
-            )
-            return f"{metric}{{{joined((self._selector, revisions, *where))}}}[{seconds}s]"
+        by = self._preset.arm or found.pod or self._preset.pod[0]
 
-        if metric not in self._large:
-            answer = await self._source.instant(query("[0-9a-f]"), at)
-            if not answer.too_large:
-                return answer
-            self._large.add(metric)
-        return await self._parts([query(digit) for digit in DIGITS], at)
+        def query(part: Part) -> str:
+            revisions = arm_selector(self._preset, found.pod, by.pattern(names, part.suffix))
+            without = "|".join(by.pattern(None, suffix) for suffix in part.without)
+            others = arm_selector(self._preset, found.pod, without, but=True) if without else ""
+            return f"{metric}{{{joined((self._selector, revisions, others, *where))}}}[{seconds}s]"
 
-    async def _parts(self, queries: list[str], at: float) -> Answer:
-        series: list[Series] = []
-        for i in range(0, len(queries), CONCURRENCY):
-            some = queries[i : i + CONCURRENCY]
-            for answer in await asyncio.gather(*(self._source.instant(q, at) for q in some)):
-                if answer.reason:
-                    return answer
-                series += answer.series
-        return Answer(tuple(series))
+        return await self._parts.setdefault(metric, Parts()).read(self._source, query, at)
 
     def forget_sizes(self) -> None:
         """Read whole answers again."""
-        self._large.clear()
-
-    def _pattern(self, pod: PodLabels | None, names: frozenset[Name] | None, digit: str) -> str:
-        if self._preset.arm is not None:
-            return self._preset.arm.pattern(names, digit)
-        return (pod or self._preset.pod[0]).pattern(names, digit)
+        for parts in self._parts.values():
+            parts.forget()
 
     def _reading(self, pod: PodLabels | None, at: float) -> Reading:
         if self._preset.arm is not None:

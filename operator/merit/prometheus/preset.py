@@ -45,16 +45,16 @@ class ArmName(Model):
         values = {"namespace": namespace, "service": service, "port": str(port)}
         return tuple(_filled(one, values) for one in self.is_)
 
-    def pattern(self, names: Iterable[Name] | None, digit: str = "[0-9a-f]") -> str:
+    def pattern(self, names: Iterable[Name] | None, end: str = "") -> str:
         """A regular expression of the values of all revisions, or of those of `names` only.
 
-        `digit`: what the last hex digit of a revision's name may be.
+        `end`: the last hex digits of the revisions' names.
         """
         parts = []
         for namespace, name in [("", "")] if names is None else sorted(names):
             values = {
                 "namespace": re.escape(namespace) or _DNS,
-                "service": f"{re.escape(name) or _DNS}-[0-9a-f]{{7}}{digit}",
+                "service": f"{re.escape(name) or _DNS}-{_ending(end)}",
                 "port": "[0-9]+",
             }
             parts += [_filled(re.escape(one), values) for one in self.is_]
@@ -65,16 +65,20 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
     return re.sub(r"\\?\{(\w+)\\?\}", lambda found: values[found[1]], template)
 
 
+def _ending(end: str) -> str:
+    return f"[0-9a-f]{{{8 - len(end)}}}{end}"
+
+
 class PodLabels(Model):
     """The labels of a server's series that name its pod."""
 
     namespace: Label = "namespace"
     pod: Label = "pod"
 
-    def pattern(self, names: Iterable[Name] | None, digit: str = "[0-9a-f]") -> str:
+    def pattern(self, names: Iterable[Name] | None, end: str = "") -> str:
         """A regular expression of the pods of all revisions, or of those of `names` only."""
         pods = [_DNS] if names is None else sorted({re.escape(name) for _, name in names})
-        return "|".join(f"{pod}-[0-9a-f]{{7}}{digit}-.+" for pod in pods)
+        return "|".join(f"{pod}-{_ending(end)}-.+" for pod in pods)
 
 
 def service_of(pod: str) -> str | None:

@@ -160,7 +160,8 @@ class Window:
     """What one poll read: every metric from `start` to `at`, and the edges that it read.
 
     `names`: the objects that were read, None for all. `targets`: how many exporters answer, of how
-    many: of all (""), and by arm.
+    many: of all (""), and by arm. `too_large`: by the end of a revision's name, the metric of which
+    it has too many series to be read.
     """
 
     start: float
@@ -171,10 +172,15 @@ class Window:
     also_slow: Metric = field(default_factory=Metric)
     names: frozenset[Name] | None = None
     targets: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    too_large: Mapping[str, str] = field(default_factory=dict)
 
     def covers(self, name: Name) -> bool:
         """Whether this object was read."""
         return self.names is None or name in self.names
+
+    def unread(self, short: str) -> str:
+        """The metric of which this revision has too many series to be read; empty if none."""
+        return next((m for end, m in self.too_large.items() if short.endswith(end)), "")
 
     def known(self, arms: tuple[str, ...]) -> str:
         """The first of these names that there are series of; else the first."""

@@ -142,7 +142,7 @@ class MeasurementReader:
             view = self._metrics.view(seen.tuning.source)
         asked = view.queries if view is not None else None
         return {
-            name: asked.readings(it.query, time.monotonic()) if asked is not None else CLOSED
+            name: asked.readings(it.query, key.namespace, time.monotonic()) if asked else CLOSED
             for name, it in queries(accepted.spec)
         }
 
