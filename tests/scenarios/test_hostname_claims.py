@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from merit.kube.cache import Key
 from tests.scenarios.scripts import rollouts, steps
 from tests.scenarios.scripts.steps import USER
 from tests.world.manifests import manifest
@@ -203,3 +204,12 @@ async def test_a_route_of_the_same_name_is_never_adopted_and_retried_rarely() ->
     assert world.server.writes - writes <= 30
     world.store.delete(("HTTPRoute", "risk", "fraud-scorer"), "helm")
     await world.run(steps.live("good"), 300.0, "the name is free")
+
+
+async def test_an_object_that_is_deleted_while_it_waits_for_a_hostname_is_forgotten() -> None:
+    world = await both(second())
+    waiting = world.reconciler._route_claims._waiting
+    assert waiting == {world.key: {Key("risk", "younger")}}
+    world.store.delete(YOUNGER, USER)
+    await world.advance(1.0)
+    assert not any(waiting.values())

@@ -149,6 +149,7 @@ class Reconciler:
         self._urgent.discard(key)
         self._memories.pop(key, None)
         self._breaker.forget(key)
+        self._route_claims.forget(key)
         self._telemetry.forget(key)
 
     async def _gather(self, key: Key, obj: Object) -> tuple[Observed, Memory, float]:

@@ -27,6 +27,11 @@ class RouteClaims:
             changed = self._claims.put(key, Holder(since, *key), held_claims(route))
         return self._waiting.pop(key, set()) if changed else set()
 
+    def forget(self, key: Key) -> None:
+        """The object is gone: it waits for nothing."""
+        for waiting in self._waiting.values():
+            waiting.discard(key)
+
     def refusal(self, key: Key, obj: Object) -> str:
         """Whose route has what this object declares, as a sentence; empty if nobody's has."""
         found = self._claims.holder(key, claims_of(_declared(obj), key.namespace))
