@@ -12,6 +12,7 @@ from merit.config import load
 from merit.kube.cache import Key
 from merit.process import app, logs
 from merit.process.assembly import Components
+from merit.prometheus.sources import PollResult
 from merit.reconciler.telemetry import Telemetry
 
 
@@ -33,7 +34,7 @@ class Printer:
     def affected(self, key: Key, obj: dict[str, Any] | None) -> set[Key]:
         return set()
 
-    def polled(self, keys: Iterable[Key]) -> None:
+    def polled(self, poll: PollResult, keys: Iterable[Key]) -> None:
         """Nothing is judged."""
 
     def exposed(self) -> Mapping[str, frozenset[Key]]:

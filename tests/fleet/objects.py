@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,10 +23,10 @@ def canaries_of(objects: int) -> range:
     return range(0, objects, 4)
 
 
-def manifest(name: str, version: str) -> dict[str, Any]:
+def manifest(name: str, version: str, namespace: str = NAMESPACE) -> dict[str, Any]:
     """An object with every kind of signal, whose canary stays at its first step."""
     obj = copy.deepcopy(GOOD)
-    obj["metadata"] = {"name": name, "namespace": NAMESPACE}
+    obj["metadata"] = {"name": name, "namespace": namespace}
     spec = obj["spec"]
     spec["goal"]["kpi"] = {"query": KPI, "min": "0"}
     spec["constraints"] = {"latency": {"p99": "100ms"}, "errors": {"max": "1%"}}
@@ -46,32 +47,44 @@ def manifest(name: str, version: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class RevisionPods:
-    """The pods of a revision that has served since `born`, Unix seconds."""
+    """The pods of a revision that has served since `born`, and fails since `broken`, Unix seconds.
 
+    `obj`: the name of its object.
+    """
+
+    obj: str
+    namespace: str
     service: str
     born: float
     rps: float
+    broken: float = math.inf
 
     @classmethod
     def of(cls, obj: dict[str, Any], rps: float) -> RevisionPods:
         """The pods of the declared revision, from now on."""
         short = identify(obj["spec"]).short
-        return cls(f"{obj['metadata']['name']}-{short}", time.time(), rps)
+        name, namespace = obj["metadata"]["name"], obj["metadata"]["namespace"]
+        return cls(name, namespace, f"{name}-{short}", time.time(), rps)
 
     def served(self, now: float) -> int:
         """Requests so far."""
         return int((now - self.born) * self.rps)
 
+    def failed(self, now: float) -> int:
+        """Requests with an error so far: one of a thousand, and all since it is broken."""
+        well = self.served(min(now, self.broken))
+        return well // 1000 + self.served(now) - well
+
 
 def gateway_metrics(revisions: Iterable[RevisionPods]) -> str:
-    """What an Envoy exports of these revisions, all of them healthy."""
+    """What an Envoy exports of these revisions."""
     now, lines = time.time(), []
     for revision in revisions:
-        n = revision.served(now)
-        label = f'envoy_cluster_name="{NAMESPACE}_{revision.service}_{PORT}"'
+        n, failed = revision.served(now), revision.failed(now)
+        label = f'envoy_cluster_name="{revision.namespace}_{revision.service}_{PORT}"'
         lines += [
             f'envoy_cluster_upstream_rq_xx{{{label},envoy_response_code_class="{klass}"}} {count}'
-            for klass, count in (("2", n - n // 1000), ("5", n // 1000))
+            for klass, count in (("2", n - failed), ("5", failed))
         ]
         lines += [
             f'envoy_cluster_upstream_rq_time_bucket{{{label},le="{le}"}} {int(n * share)}'
@@ -85,11 +98,11 @@ def server_metrics(revisions: Iterable[RevisionPods]) -> str:
     """What their pods export."""
     now, lines = time.time(), []
     for revision in revisions:
-        n = revision.served(now)
-        pod = f'namespace="{NAMESPACE}",pod="{revision.service}-7d4f9c5b6-x2x7q"'
+        n, failed = revision.served(now), revision.failed(now)
+        pod = f'namespace="{revision.namespace}",pod="{revision.service}-7d4f9c5b6-x2x7q"'
         lines += [
             f'model_requests_total{{{pod},code="{code}"}} {count}'
-            for code, count in (("200", n - n // 1000), ("500", n // 1000))
+            for code, count in (("200", n - failed), ("500", failed))
         ]
         lines += [
             f'{metric}_bucket{{{pod},le="{le}"}} {int(n * share)}'

@@ -10,9 +10,9 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,7 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from e2e.cluster.controlplane import ControlPlane
 from merit.kube.kinds import collection
 from merit.traffic.gateway_api import weights_of
-from tests.apiserver.api import GATEWAY, VERSIONS
+from tests.apiserver.api import VERSIONS
 from tests.apiserver.crds import ROOT, define_gateway_api, define_merit
 from tests.fleet import query_log
 from tests.fleet.actors import AdminConnection, FleetActors
@@ -143,10 +143,14 @@ class Cost:
 
 @dataclass
 class Fleet:
-    """The fleet, from `with` to its end. `directory` holds everything; `revisions` serve."""
+    """The fleet, from `with` to its end. `directory` holds everything; `revisions` serve.
+
+    The objects take turns in the `namespaces`.
+    """
 
     directory: Path
     pace: Pace
+    namespaces: tuple[str, ...] = (NAMESPACE,)
     revisions: list[RevisionPods] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -173,7 +177,8 @@ class Fleet:
         self._plane = self._stack.enter_context(plane)
         define_merit(plane)
         define_gateway_api(plane)
-        plane.kubectl("create", "namespace", NAMESPACE)
+        for namespace in self.namespaces:
+            plane.kubectl("create", "namespace", namespace)
         exporter = Exporter({"envoy": self._gateway, "servers": self._servers})
         self._stack.callback(exporter.close)
         jobs: dict[str, dict[str, dict[str, str]]] = {
@@ -186,8 +191,9 @@ class Fleet:
         self._stack.callback(self.prometheus.close)
         self._api = AdminConnection(plane)
         self._stack.callback(self._api.close)
-        self._actors = FleetActors(plane, NAMESPACE)
-        self._stack.callback(self._actors.close)
+        self._actors = [FleetActors(plane, namespace) for namespace in self.namespaces]
+        for actors in self._actors:
+            self._stack.callback(actors.close)
         self.operator = self._operator()
         self._stack.callback(lambda: self.operator.end())
 
@@ -199,7 +205,7 @@ class Fleet:
             "matchers": {"job": "envoy"},
             "server": "prometheus-client",
             "serverMatchers": {"job": "servers"},
-            "queries": {"namespaces": [NAMESPACE]},
+            "queries": {"namespaces": list(self.namespaces)},
         }
         config = {
             "metrics": {"default": "prometheus", "sources": {"prometheus": source}},
@@ -217,7 +223,8 @@ class Fleet:
     def declare(self, numbers: Iterable[int], version: str, rps: float) -> None:
         """Apply that version of these objects; it serves so many requests per second."""
         for number in numbers:
-            obj = manifest(f"model-{number:04d}", version)
+            namespace = self.namespaces[number % len(self.namespaces)]
+            obj = manifest(f"model-{number:04d}", version, namespace)
             self._api.apply(obj, "kubectl")
             self.revisions.append(RevisionPods.of(obj, rps))
 
@@ -228,13 +235,39 @@ class Fleet:
         self.wait(lambda: self._serving() == objects, f"{objects} Live", limit)
         return time.monotonic() - began
 
-    def expose(self, objects: int, limit: float = PATIENCE) -> float:
-        """Wait until every fourth of so many is in its canary. Returns seconds."""
-        existing, began = self._split(), time.monotonic()
-        canaries = canaries_of(objects)
-        self.declare(canaries[existing:], "2", CANARY_RPS)
-        self.wait(lambda: self._split() == len(canaries), f"{len(canaries)} canaries", limit)
+    def expose(
+        self,
+        objects: int,
+        limit: float = PATIENCE,
+        *,
+        canaries: range | None = None,
+        rps: float = CANARY_RPS,
+    ) -> float:
+        """Wait until every fourth of so many is in its canary, or these. Returns seconds."""
+        existing, began = self.split(), time.monotonic()
+        chosen = canaries_of(objects) if canaries is None else canaries
+        self.declare(chosen[existing:], "2", rps)
+        self.wait(lambda: self.split() == len(chosen), f"{len(chosen)} canaries", limit)
         return time.monotonic() - began
+
+    def fail(self, numbers: Iterable[int]) -> float:
+        """From now on the newest revision of these fails every request. Returns Unix seconds."""
+        newest = {revision.obj: i for i, revision in enumerate(self.revisions)}
+        now = time.time()
+        for number in numbers:
+            i = newest[f"model-{number:04d}"]
+            self.revisions[i] = replace(self.revisions[i], broken=now)
+        return now
+
+    def statuses(self) -> dict[str, dict[str, Any]]:
+        """Every object's status, by its name."""
+        return {
+            obj["metadata"]["name"]: obj.get("status", {}) for obj in self._all("ModelDeployment")
+        }
+
+    def _all(self, kind: str) -> Iterator[dict[str, Any]]:
+        for namespace in self.namespaces:
+            yield from self._api.call("GET", collection(VERSIONS[kind], kind, namespace))["items"]
 
     def settle(self, quiet: float, limit: float = PATIENCE) -> None:
         """Wait until for so many seconds only measurements are written."""
@@ -242,16 +275,20 @@ class Fleet:
 
     def phases(self) -> Counter[str]:
         """The number of objects in each phase, as `kubectl get mdep` prints them."""
-        path = collection(VERSIONS["ModelDeployment"], "ModelDeployment", NAMESPACE)
-        table = self._api.call("GET", path + "?includeObject=None", accept=TABLE)
-        column = [c["name"].upper() for c in table["columnDefinitions"]].index("PHASE")
-        return Counter(str(row["cells"][column]) for row in table["rows"])
+        found: Counter[str] = Counter()
+        for namespace in self.namespaces:
+            path = collection(VERSIONS["ModelDeployment"], "ModelDeployment", namespace)
+            table = self._api.call("GET", path + "?includeObject=None", accept=TABLE)
+            column = [c["name"].upper() for c in table["columnDefinitions"]].index("PHASE")
+            found.update(str(row["cells"][column]) for row in table["rows"])
+        return found
 
     def wait(self, until: Callable[[], bool], what: str, limit: float = PATIENCE) -> float:
         """Wait until it is so. Returns seconds; AssertionError after `limit`."""
         began = time.monotonic()
         while not until():
-            assert not self._actors.failed, self._actors.failed
+            failed = [error for actors in self._actors for error in actors.failed]
+            assert not failed, failed
             assert self.operator.alive(), self.operator.log.read_text()
             passed = time.monotonic() - began
             assert passed < limit, (
@@ -264,10 +301,9 @@ class Fleet:
         phases = self.phases()
         return phases["Live"] + phases["Canary 10%"]
 
-    def _split(self) -> int:
+    def split(self) -> int:
         """The number of routes that split their traffic."""
-        listed = self._api.call("GET", collection(GATEWAY, "HTTPRoute", NAMESPACE))
-        shares = [weights_of(route) for route in listed["items"]]
+        shares = [weights_of(route) for route in self._all("HTTPRoute")]
         return sum(sum(weight > 0 for weight in each.values()) > 1 for each in shares)
 
     def observe(self, seconds: float, polls: int = 0) -> Cost:

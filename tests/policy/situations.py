@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from merit.api.live_status import Alarm, Comparison
 from merit.api.spec import Pin
 from merit.api.status import BypassSeen, FlowStage, Passed, Stage
 from merit.api.validation import Invalid
+from merit.policy.decide import with_all_evidence
 from merit.policy.gates.job_run import expected_job
 from merit.policy.rollout.judging import baseline_state
 from merit.policy.state.context import rollout_context
@@ -18,6 +19,7 @@ from merit.policy.state.measurements import Pair
 from merit.policy.state.observed import JobRun, Observed, Route
 from merit.policy.state.prices import PriceBook
 from merit.policy.state.times import stamp
+from merit.stats.counts import ArmPair, Counts, Sample
 from merit.stats.histogram import Histogram
 from tests.policy.builders import (
     NOW,
@@ -59,6 +61,34 @@ def without_pods(seen: Observed, **pods: Any) -> Observed:
 def failing(raw: dict[str, Any] | None = None, failed: int = 100) -> Observed:
     seen = canary(raw)
     return with_parts(seen, sample=counted(seen, failed=failed))
+
+
+def failing_again() -> Observed:
+    """An incident has excused it once."""
+    seen = canary(excused=stamp(NOW - 60))
+    return with_parts(seen, sample=counted(seen, failed=100))
+
+
+def both_failing() -> Observed:
+    """The candidate is worse than stable, and stable fails as well in the same four samples."""
+    seen = canary()
+    pair = ArmPair(*2 * (Counts(500, 400), Counts(4500, 2000)))
+    for at in (NOW - 45, NOW - 30, NOW - 15):
+        sample = Sample(at, at - 15, {"errors": pair})
+        rollout = with_all_evidence(with_parts(seen, sample=sample)).evidence.rollout
+        assert rollout is not None
+        seen = with_status(seen, analysis=rollout.state)
+    return with_parts(seen, sample=Sample(NOW, NOW - 15, {"errors": pair}))
+
+
+def blamed(*, has_left: bool = True, refused: str = "") -> Observed:
+    """A candidate that was bad, has been withdrawn for it, and waits for the others."""
+    seen = withdrawn("ErrorsWorse", "Bad")
+    assert seen.status.candidate is not None and seen.status.stable is not None
+    shorts = {seen.status.stable.short: 90, seen.status.candidate.short: 10}
+    weights = {seen.status.stable.short: 100} if has_left else shorts
+    route = replace(seen.traffic.route, weights=weights)
+    return replace(seen, traffic=replace(seen.traffic, route=route, refused=refused))
 
 
 def leaking(response: str = "Rollback") -> dict[str, Any]:
@@ -103,6 +133,17 @@ def compared(*, signal: str = "errors", ready: int = 2, alarm: bool = True) -> O
     )  # fmt: skip
     raised = Alarm(signal=signal, reason="ErrorsBreached", message="m", at=stamp(NOW - 60))
     return with_status(seen, comparison=comparison, alarm=raised if alarm else None)
+
+
+def failing_beside_its_predecessor() -> Observed:
+    """Both have had traffic, and what serves fails in the same minutes."""
+    seen = compared()
+    assert seen.status.comparison is not None
+    update = {"stage": "Comparing", "weight": 20, "since": stamp(NOW - 300)}
+    comparison = seen.status.comparison.model_copy(update=update)
+    return with_parts(
+        with_status(seen, comparison=comparison), comparison=counted(seen, failed=100)
+    )
 
 
 def forgotten(**parts: Any) -> Observed:
@@ -170,9 +211,9 @@ def starting(**parts: Any) -> Observed:
     return with_parts(seen, **parts)
 
 
-def withdrawn(reason: str) -> Observed:
+def withdrawn(reason: str, verdict: Literal["Bad", "NoData"] = "NoData") -> Observed:
     seen = canary(stage="Withdrawn", weight=0, step=0)
-    entry = FlowStage(stage="Rollout", verdict="NoData", reason=reason)
+    entry = FlowStage(stage="Rollout", verdict=verdict, reason=reason)
     return with_status(seen, flow=(entry,))
 
 

@@ -90,6 +90,18 @@ def proof_names_its_steps(path: str, old: Any, new: Any, status: Json) -> bool:
     return path in evidence and old == ABSENT and numbers
 
 
+def incident_gives_relief(path: str, old: Any, new: Any, status: Json) -> bool:
+    """All of such a pass differs: it took the traffic, where the old one did nothing."""
+    candidate = status.get("candidate", {})
+    return candidate.get("stage") == "Withdrawn" and "excused" in candidate
+
+
+def comparison_is_not_held(path: str, old: Any, new: Any, status: Json) -> bool:
+    if (path, old, new) != ("scored", True, False) or "comparison" in status:
+        return False
+    return "serves again" in status["decisions"][0]["what"]
+
+
 def _condition(status: Json, type_: str, field: str = "status") -> Any:
     return next((c[field] for c in status["conditions"] if c["type"] == type_), None)
 
@@ -109,6 +121,8 @@ DELIBERATE: dict[Predicate, str] = {
     conflict_has_next_step: "What waits because of a conflict has a next step, too.",
     silence_is_named: "What serves is not trusted while a signal that may act has no data.",
     few_samples_are_counted: "A drift of too few samples says how many there are.",
+    incident_gives_relief: "An incident takes a bad candidate's traffic, and excuses it.",
+    comparison_is_not_held: "What a comparison shows no incident holds.",
     proof_names_its_steps: "Evidence says which steps it proves: others are proven anew.",
     verdict_names_signal: "A verdict names its signal: the failure mode of that signal decides.",
 }

@@ -18,21 +18,21 @@ class SharedBreaker(CircuitBreaker):
         super().__init__()
         self._shared, self._key = shared, key
 
-    def vote(self, _: Key, *, bad: bool, now: float) -> Outcome:
+    def vote(self, _: Key, *, bad: bool, relieved: bool = False, now: float) -> Outcome:
         """Vote as this world's object."""
-        return self._shared.vote(self._key, bad=bad, now=now)
+        return self._shared.vote(self._key, bad=bad, relieved=relieved, now=now)
 
-    def incident(self, now: float) -> str:
+    def incident(self, _: Key, now: float) -> str:
         """The incident of all of them."""
-        return self._shared.incident(now)
+        return self._shared.incident(self._key, now)
 
 
 class WorldFleet:
     """Copies of one world at the same time."""
 
-    def __init__(self, world: World, count: int) -> None:
+    def __init__(self, world: World, count: int, namespaces: int = 3) -> None:
         self.breaker = CircuitBreaker()
-        self.keys = [Key("risk", f"model-{i}") for i in range(count)]
+        self.keys = [Key(f"risk-{i % namespaces}", f"model-{i}") for i in range(count)]
         self.worlds = [world.fork(SharedBreaker(self.breaker, key)) for key in self.keys]
         self._scrapes = 0.0
 
@@ -42,7 +42,7 @@ class WorldFleet:
             now = self.worlds[0].now
             if (now + STEP) // SCRAPE > self._scrapes:  # the poll begins before its result is read
                 self._scrapes = (now + STEP) // SCRAPE
-                self.breaker.begin("models", self.keys, now)
+                self.breaker.begin("prometheus", "models", self.keys, now)
                 for world in self.worlds:
                     world.due = min(world.due, now + STEP)
             for world in self.worlds:
@@ -58,7 +58,7 @@ class WorldFleet:
         return sum(bool(world.status.get("rejected")) for world in self.worlds)
 
     def held(self) -> int:
-        """How many keep their weights because of an incident."""
+        """How many are not blamed because of an incident."""
         reports = [
             str(world.status.get("flow", "")) + str(world.status.get("alarm", ""))
             for world in self.worlds

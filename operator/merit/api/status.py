@@ -70,6 +70,11 @@ class Candidate(RevisionRef):
     bypassed: tuple[Stage, ...] = Field(
         default=(), description="Stages that were skipped by spec.bypass."
     )
+    excused: str = Field(
+        default="",
+        description="Until when an incident of the fleet keeps it from being blamed, and from "
+        "starting again. That happens once.",
+    )
     superseded: bool = Field(
         default=False, description="Newer content is declared; this candidate is being removed."
     )

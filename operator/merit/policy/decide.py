@@ -27,6 +27,7 @@ from merit.policy.live.live_monitor import with_live_evidence
 from merit.policy.live.live_signals import update_live_signals
 from merit.policy.live.retraining import RetrainingStep, retraining
 from merit.policy.live.zero_tolerance import judge_zero_tolerance
+from merit.policy.outcomes.blame import settle_blame
 from merit.policy.outcomes.roll_back import with_evidence
 from merit.policy.report.present import present
 from merit.policy.requests.manual import abort, approve, promote_now, request_rollback, retry
@@ -76,6 +77,7 @@ SAFETY: tuple[Rule, ...] = (
     judge_zero_tolerance,  # one event of a signal with `max: "0"`
     judge_drift,  # other predictions than stable's, where a failure mode says Rollback
     judge_evidence,  # the evidence of errors and latency reaches its threshold
+    settle_blame,  # it was bad and has lost its traffic: rejected, unless many were bad with it
     request_rollback,  # a person asks for the predecessor
     compare_live,  # what serves, beside its predecessor
     raise_alarm,  # what serves is outside a bar, beyond chance

@@ -160,7 +160,7 @@ class Operator:
             for key in filter(self._reconciler.wants_sample, self._cache.keys())
             if poll.names is None or key in poll.names
         ]
-        self._reconciler.polled(keys)
+        self._reconciler.polled(poll, keys)
         for key in keys:
             self._queue.add(key)
 

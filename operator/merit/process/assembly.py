@@ -71,7 +71,7 @@ def build(
     sources = sources_of(config, calls)
     outbox = _outbox(config, callbacks.wake)
     breaker = CircuitBreaker(lambda key: callbacks.wake(key, safety=True))
-    telemetry = Telemetry(outbox, incident=lambda: bool(breaker.incident(time.time())))
+    telemetry = Telemetry(outbox, incident=lambda: bool(breaker.incidents(time.time())))
     reconciler = Reconciler(
         cluster,
         cache,

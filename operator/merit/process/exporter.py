@@ -46,7 +46,7 @@ _HELP = {
     "merit_decisions_total": "Decisions that were written down, by the reason of their Event.",
     "merit_verdicts_total": "New verdicts of a stage of the flow.",
     "merit_internal_errors_total": "Passes that failed by a defect of the operator's own.",
-    "merit_fleet_incident": "1 while a fleet incident holds rollbacks that rest on measurements.",
+    "merit_fleet_incident": "1 while a fleet incident of some metrics source withholds rejections.",
     "merit_objects": "ModelDeployments by phase.",
     "merit_evidence_lag_seconds": (
         "Age of the newest sample, of the exposed candidate whose newest sample is oldest."

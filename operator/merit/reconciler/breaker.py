@@ -1,33 +1,46 @@
-"""The circuit breaker: of all objects that one poll judges, it counts how many turn bad.
+"""The circuit breaker: of all that is exposed, by metrics source, it counts how much turns bad.
 
 Memory only: since when an incident holds an object is on record in the object's own status.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from merit.kube.cache import Key
 from merit.policy.outcomes.incident import HOLD, Outcome, outcome
 
-STALLED = 2.0  # seconds without a further verdict after which the rest of a poll is not waited for
+TOGETHER = 30.0  # seconds: what turns bad within them counts as turned bad at the same moment
 LONGEST = 10.0  # seconds that a verdict waits for those of other objects, at most
+RELIEVED = 60.0  # seconds, where no traffic is left at what is bad: nothing is lost by waiting
 
 
 @dataclass(slots=True)
-class _Poll:
-    """Objects that are judged together. `pending`: not judged yet. `last_vote`: Unix seconds.
+class _Population:
+    """Objects of one metrics source that are judged together: `what` of it.
 
+    `pending`: not judged since the newest poll. `bad`: when each turned bad, Unix seconds.
     `waiting`: bad ones that are woken as soon as it is clear what to do.
     """
 
+    view: str
     what: str
-    size: int
-    last_vote: float
-    pending: set[Key]
-    bad: set[Key] = field(default_factory=set)
+    keys: set[Key] = field(default_factory=set)
+    pending: set[Key] = field(default_factory=set)
+    bad: dict[Key, float] = field(default_factory=dict)
     waiting: set[Key] = field(default_factory=set)
+
+    def begin(self, keys: set[Key], now: float) -> None:
+        """A poll has finished: these are all that there are, and are judged by it."""
+        self.bad = {key: at for key, at in self.bad.items() if now - at < TOGETHER}
+        self.keys, self.pending = keys | set(self.bad), keys - set(self.bad)
+
+    def outcome(self) -> Outcome:
+        return outcome(
+            _by_namespace(self.bad), _by_namespace(self.pending), _by_namespace(self.keys)
+        )
 
 
 class CircuitBreaker:
@@ -39,63 +52,77 @@ class CircuitBreaker:
 
     def __init__(self, wake: Callable[[Key], None] = lambda _key: None) -> None:
         self._wake = wake
-        self._polls: dict[Key, _Poll] = {}
+        self._populations: dict[tuple[str, str], _Population] = {}
+        self._population: dict[Key, _Population] = {}
         self._waits_since: dict[Key, float] = {}
-        self._open_until = 0.0
-        self._description = ""
+        self._incidents: dict[str, tuple[float, str]] = {}  # by view: until when, what
         self.trips = 0
 
-    def begin(self, what: str, keys: Iterable[Key], now: float) -> None:
-        """A poll has finished: it judges these objects. `what` they are, for the description."""
-        pending = set(keys)
-        poll = _Poll(what, len(pending), now, pending)
-        self._polls.update(dict.fromkeys(pending, poll))
+    def begin(self, view: str, what: str, keys: Iterable[Key], now: float) -> None:
+        """A poll of that view of a metrics source judges these: all that it has of `what`."""
+        polled = set(keys)
+        population = self._populations.setdefault((view, what), _Population(view, what))
+        population.begin(polled, now)
+        self._population.update(dict.fromkeys(polled, population))
 
-    def incident(self, now: float) -> str:
-        """The incident of the whole fleet, in one sentence; empty without one."""
-        return self._description if now < self._open_until else ""
+    def incident(self, key: Key, now: float) -> str:
+        """The incident of this object's metrics source, in one sentence; empty without one."""
+        population = self._population.get(key)
+        until, what = self._incidents.get(population.view if population else "", (0.0, ""))
+        return what if now < until else ""
 
-    def vote(self, key: Key, *, bad: bool, now: float) -> Outcome:
-        """One object was judged. Returns whether a bad one may act, waits, or is held.
+    def incidents(self, now: float) -> int:
+        """The number of metrics sources with an incident."""
+        return sum(now < until for until, _ in self._incidents.values())
 
-        An object that an incident holds already is not counted again: its `bad` is False.
+    def vote(self, key: Key, *, bad: bool, relieved: bool = False, now: float) -> Outcome:
+        """One object was judged. Returns whether it may be blamed, waits, or is held.
+
+        `relieved`: no traffic is left at what is bad. What an incident holds already is not counted
+        again: its `bad` is False.
         """
-        poll = self._polls.get(key)
-        if poll is None:
-            return "hold" if self.incident(now) else "act"
-        if key in poll.pending:
-            poll.pending.discard(key)
-            poll.last_vote = now
+        population = self._population.get(key)
+        if population is None:  # after a restart, what is relieved waits for the next poll
+            return "wait" if bad and relieved and not self._is_late(key, now, RELIEVED) else "act"
+        population.pending.discard(key)
         if bad:
-            poll.bad.add(key)
-        late = bad and self._is_late(key, poll, now)
-        judged = poll.size - len(poll.pending)
-        result = outcome(len(poll.bad), len(poll.pending), poll.size, late=late)
+            population.bad[key] = now
+            population.keys.add(key)
+        result = population.outcome() if population.bad else "act"
         if result != "wait":
-            self._release(poll)
-        if bad and result == "wait" and not self.incident(now):
-            poll.waiting.add(key)
+            for released in population.waiting:
+                self._wake(released)
+            population.waiting = set()
+        if not bad:
+            result = "act"
+        elif self.incident(key, now):
+            result = "hold"
+        elif result == "hold":
+            self._incidents[population.view] = now + HOLD, _described(population)
+            self.trips += 1
+        elif result == "wait" and self._is_late(key, now, RELIEVED if relieved else LONGEST):
+            result = "act"
+        elif result == "wait":
+            population.waiting.add(key)
             return "wait"
-        if bad and result == "hold" and not self.incident(now):
-            self._open_until, self.trips = now + HOLD, self.trips + 1
-            of = judged if late else poll.size
-            self._description = f"{len(poll.bad)} of {of} {poll.what} turned bad in one poll"
         self._waits_since.pop(key, None)
-        return "hold" if self.incident(now) else "act"
+        return result
 
-    def _is_late(self, key: Key, poll: _Poll, now: float) -> bool:
-        """Whether it has waited long enough, or nothing more is judged."""
-        since = self._waits_since.setdefault(key, now)
-        return now - poll.last_vote >= STALLED or now - since >= LONGEST
-
-    def _release(self, poll: _Poll) -> None:
-        released, poll.waiting = poll.waiting, set()
-        for key in released:
-            self._wake(key)
+    def _is_late(self, key: Key, now: float, longest: float) -> bool:
+        return now - self._waits_since.setdefault(key, now) >= longest
 
     def forget(self, key: Key) -> None:
         """The object is gone."""
-        poll = self._polls.pop(key, None)
+        population = self._population.pop(key, None)
         self._waits_since.pop(key, None)
-        if poll is not None:
-            poll.pending.discard(key)
+        if population is not None:
+            population.pending.discard(key)
+
+
+def _by_namespace(keys: Iterable[Key]) -> Counter[str]:
+    return Counter(key.namespace for key in keys)
+
+
+def _described(population: _Population) -> str:
+    count, size = len(population.bad), len(population.keys)
+    return f"{count} of {size} {population.what} turned bad at the same moment"

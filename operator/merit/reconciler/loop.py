@@ -18,21 +18,22 @@ from merit.kube.client import Cluster
 from merit.kube.errors import ApiError, Conflict, NotFound
 from merit.kube.events import EventRecorder
 from merit.policy.decide import decide
-from merit.policy.outcomes.incident import may_trip
+from merit.policy.outcomes.incident import blame_pending, may_trip
 from merit.policy.relief import decide_despite
 from merit.policy.report.conditions import with_failure
 from merit.policy.state.decision import Decision
 from merit.policy.state.observed import Observed
-from merit.prometheus.sources import Sources
+from merit.prometheus.sources import PollResult, Sources
 from merit.reconciler.breaker import CircuitBreaker
 from merit.reconciler.effects.object_writer import QUICK, Foreign, NotReady, ObjectWriter
 from merit.reconciler.execute import AT_ONCE, SOON, carry_out, execute
+from merit.reconciler.exposure import Exposure
 from merit.reconciler.gather import Gatherer, Object, unreadable
 from merit.reconciler.measurements import unmeasured
 from merit.reconciler.memory import Memory
 from merit.reconciler.route_claims import RouteClaims
 from merit.reconciler.telemetry import Telemetry
-from merit.reconciler.urgency import is_exposed, is_urgent, judged, takes_long
+from merit.reconciler.urgency import is_urgent, takes_long
 
 WAIT = 1.0  # seconds; the circuit breaker wakes the object earlier if it need not wait
 
@@ -71,8 +72,8 @@ class Reconciler:
         defer: Callable[[Key], None] = lambda _key: None,
     ) -> None:
         self._cluster, self._cache, self._recorder, self._now = cluster, cache, recorder, now
-        self._config, self._metrics = config, metrics
         self._may_decide, self._defer = may_decide, defer
+        self._exposure = Exposure(cache, config, metrics)
         self._route_claims = RouteClaims()
         self._gatherer = Gatherer(cluster, cache, metrics, config, self._route_claims)
         self._memories: dict[Key, Memory] = {}
@@ -82,7 +83,7 @@ class Reconciler:
 
     def urgent(self, key: Key) -> bool:
         """Whether this key belongs in the safety lane."""
-        return key in self._urgent or is_urgent(self._status(key))
+        return key in self._urgent or is_urgent(self._exposure.status(key))
 
     def affected(self, key: Key, route: Object | None) -> set[Key]:
         """Which objects wait for the route of that name, which is new, changed, or gone (None)."""
@@ -90,21 +91,15 @@ class Reconciler:
 
     def wants_sample(self, key: Key) -> bool:
         """Whether a new poll of a metrics source may change something for this object."""
-        return bool(self._status(key).get("stable"))
+        return bool(self._exposure.status(key).get("stable"))
 
-    def polled(self, keys: Iterable[Key]) -> None:
+    def polled(self, poll: PollResult, keys: Iterable[Key]) -> None:
         """A poll of a metrics source has finished; these objects are judged together by it."""
-        polled, now = frozenset(keys), self._now()
-        exposed = frozenset(key for key in polled if is_exposed(self._status(key)))
-        self._breaker.begin("exposed models", exposed, now)
-        self._breaker.begin("live models", polled - exposed, now)
+        self._exposure.begin(self._breaker, poll, keys, self._now())
 
     def exposed(self) -> dict[str, frozenset[Key]]:
         """Objects whose traffic is being judged, or soon will be, by view of a metrics source."""
-        return judged(self._cache, self._config, self._metrics)
-
-    def _status(self, key: Key) -> Object:
-        return (self._cache.get(KIND, *key) or {}).get("status") or {}
+        return self._exposure.by_view()
 
     async def reconcile(self, key: Key, *, hurried: bool = False) -> float | None:
         """One pass. Returns seconds until the next is due, None if only an event can matter.
@@ -126,8 +121,6 @@ class Reconciler:
     async def _pass(self, key: Key, obj: Object, *, hurried: bool) -> float | None:
         seen, memory, now = await self._gather(key, obj)
         seen, decision = self._decide(key, seen, memory, now)
-        if decision is None:
-            return WAIT
         if not self._may_decide(QUICK):
             return SOON  # the Lease may expire before a write ends: another replica decides
         this = _Pass(key, obj, memory, now, seen, on_record=seen.status)
@@ -160,7 +153,8 @@ class Reconciler:
         memory.expire(now)
         seen = await self._gatherer.observe(key, obj, memory, now)
         before, memory.failed = memory.failed, ""
-        seen = replace(seen, undelivered=self._telemetry.undelivered(key), failed=before)
+        undelivered, incident = self._telemetry.undelivered(key), self._breaker.incident(key, now)
+        seen = replace(seen, undelivered=undelivered, incident=incident, failed=before)
         try:
             seen = self._gatherer.with_measurements(key, seen)
         except Exception as error:  # nothing is measured, then: it holds, and what is known acts
@@ -175,19 +169,23 @@ class Reconciler:
 
     def _decide(
         self, key: Key, seen: Observed, memory: Memory, now: float
-    ) -> tuple[Observed, Decision | None]:
-        """What to do, with the view that it rests on; None: other objects are judged first."""
+    ) -> tuple[Observed, Decision]:
+        """What to do, with the view that it rests on.
+
+        Where blame waits or is held, everything else is decided all the same.
+        """
         seen, decision = self._answer(key, seen, memory, now)
+        bad, relieved = decision.scored and may_trip(seen.status), blame_pending(seen.status)
+        outcome = self._breaker.vote(key, bad=bad, relieved=relieved, now=now)
+        if outcome != "act":
+            incident = self._breaker.incident(key, now)
+            seen = replace(seen, incident=incident, counting=outcome == "wait")
+            seen, decision = self._answer(key, seen, memory, now)
+        if outcome == "wait" and not decision.decisive_status:
+            decision = replace(decision, requeue_after=min(WAIT, decision.requeue_after or WAIT))
         if decision.urgent:
             self._urgent.add(key)
-        bad = decision.scored and may_trip(seen.status, now)
-        outcome = self._breaker.vote(key, bad=bad, now=now)
-        if not decision.scored or outcome == "act":
-            return seen, decision
-        if outcome == "wait":
-            return seen, None
-        seen = replace(seen, incident=self._breaker.incident(now))
-        return self._answer(key, seen, memory, now)
+        return seen, decision
 
     def _answer(
         self, key: Key, seen: Observed, memory: Memory, now: float

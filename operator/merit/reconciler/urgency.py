@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from merit.api.names import KIND
-from merit.config import Config
-from merit.kube.cache import Cache, Key
 from merit.policy.state.decision import (
     Accept,
     Action,
@@ -18,17 +15,20 @@ from merit.policy.state.decision import (
     RunJob,
 )
 from merit.policy.state.observed import Observed
-from merit.prometheus.sources import Sources
 
 Object = Mapping[str, Any]
 # Creations, up to five a pass. Webhooks of the cluster may make each of them take ten seconds.
 LONG = (Accept, RunJob, Retrain, Record)
+BLAME_PENDING = "Withdrawn", "Bad"  # the stage and verdict of what `blame_pending` asks for
 
 
 def is_exposed(status: Object) -> bool:
-    """Whether a candidate or a predecessor has a share of the traffic."""
-    revisions = (status.get("candidate") or {}, status.get("comparison") or {})
-    return any(int(revision.get("weight") or 0) > 0 for revision in revisions)
+    """Whether a candidate or a predecessor has a share of the traffic, or lost it just now."""
+    candidate, comparison = status.get("candidate") or {}, status.get("comparison") or {}
+    if any(int(revision.get("weight") or 0) > 0 for revision in (candidate, comparison)):
+        return True
+    verdicts = {stage.get("stage"): stage.get("verdict") for stage in status.get("flow") or ()}
+    return (candidate.get("stage"), verdicts.get("Rollout")) == BLAME_PENDING
 
 
 def is_urgent(status: Object) -> bool:
@@ -54,20 +54,3 @@ def takes_long(seen: Observed, decision: Decision, action: Action) -> bool:
             in_use.add(status.stable.short)
         return short not in in_use | set(seen.traffic.route.weights)
     return isinstance(action, LONG)
-
-
-def judged(cache: Cache, config: Config, metrics: Sources) -> dict[str, frozenset[Key]]:
-    """Objects whose traffic is being judged, or soon will be, by view of a metrics source."""
-    found: dict[str, set[Key]] = {}
-    for key in sorted(cache.keys()):
-        obj = cache.get(KIND, *key) or {}
-        status = obj.get("status") or {}
-        stage = (status.get("candidate") or {}).get("stage")
-        if stage in ("Rollout", "Holdback", "Withdrawn") or status.get("comparison"):
-            declared = ((obj.get("spec") or {}).get("monitoring") or {}).get("source")
-            source = config.source(key.namespace, declared)
-            by_pods = status.get("route") == "replicas"
-            view = metrics.view_of(source[0], by_pods=by_pods) if source else ""
-            if view:
-                found.setdefault(view, set()).add(key)
-    return {view: frozenset(keys) for view, keys in found.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from merit.api.live_status import Alarm
@@ -12,41 +14,66 @@ from merit.policy.state.times import stamp
 NOW = 1_800_000_000.0
 
 
+def spread(*counts: int) -> Counter[str]:
+    return Counter({f"ns-{i}": count for i, count in enumerate(counts) if count})
+
+
 @pytest.mark.parametrize(
-    ("bad", "size", "trip"),
-    [(9, 9, False), (10, 10, True), (10, 50, True), (10, 51, False), (100, 500, True)],
+    ("bad", "exposed", "trip"),
+    [
+        (spread(5, 4), spread(5, 4), False),
+        (spread(5, 5), spread(5, 5), True),
+        (spread(5, 5), spread(25, 25), True),
+        (spread(5, 5), spread(25, 26), False),
+        (spread(50, 50), spread(250, 250), True),
+        (spread(12), spread(12), False),
+        (spread(12, 1), spread(12, 1), False),  # one tenant's models, and a single other one
+        (spread(30, 3), spread(30, 3), True),
+        (spread(300, 5), spread(1000, 100), False),
+    ],
 )
-def test_it_takes_ten_objects_and_a_fifth_of_those_that_are_judged(
-    bad: int, size: int, trip: bool
+def test_it_takes_ten_objects_a_fifth_of_all_and_a_fifth_outside_any_one_namespace(
+    bad: Counter[str], exposed: Counter[str], trip: bool
 ) -> None:
-    assert trips(bad, size) is trip
+    assert trips(bad, exposed) is trip
 
 
 def test_a_small_fleet_is_never_waited_for() -> None:
-    assert outcome(1, 8, 9) == "act"
+    assert outcome(spread(1), spread(4, 4), spread(5, 4)) == "act"
 
 
 def test_what_can_still_become_an_incident_is_waited_for_and_no_longer() -> None:
-    assert outcome(1, 19, 20) == "wait"
-    assert outcome(1, 8, 20) == "act"
-    assert outcome(10, 5, 20) == "hold"
-
-
-def test_a_bad_one_of_a_large_fleet_waits_for_a_part_of_it_only() -> None:
-    assert outcome(1, 900, 1000) == "wait"
-    assert outcome(1, 800, 1000) == "act"
-    assert outcome(30, 800, 1000) == "wait"
-    assert outcome(150, 100, 1000) == "wait"
+    assert outcome(spread(1), spread(9, 10), spread(10, 10)) == "wait"
+    assert outcome(spread(1), spread(4, 4), spread(10, 10)) == "act"
+    assert outcome(spread(5, 5), spread(5), spread(10, 10)) == "hold"
 
 
 def test_what_is_held_is_told_by_its_own_status_so_that_a_restart_does_not_begin_anew() -> None:
     told = FlowStage(stage="Rollout", verdict="Undecided", reason="FleetIncident", at=stamp(NOW))
     candidate = Candidate(
-        revision="h1:a", short="a", policy="b", version="1", stage="Rollout", since=stamp(NOW)
+        revision="h1:a",
+        short="a",
+        policy="b",
+        version="1",
+        stage="Rollout",
+        weight=10,
+        since=stamp(NOW),
     )
     status = Status(flow=(told,), candidate=candidate)
-    assert not may_trip(status, NOW)
+    assert not may_trip(status)
     assert may_hold(status, NOW + 599) and not may_hold(status, NOW + 600)
     alarm = Alarm(signal="errors", reason="E", message="m", at=stamp(NOW), held="FleetIncident")
-    assert not may_trip(Status(alarm=alarm), NOW)
-    assert may_trip(Status(), NOW) and may_hold(Status(), NOW)
+    assert not may_trip(Status(alarm=alarm))
+    assert may_trip(Status()) and may_hold(Status(), NOW)
+
+
+def test_an_excused_candidate_is_held_no_second_time_and_holds_nothing_that_is_live() -> None:
+    candidate = Candidate(
+        revision="h1:a", short="a", policy="b", version="1", stage="Rollout", weight=10,
+        since=stamp(NOW), excused=stamp(NOW - 60),
+    )  # fmt: skip
+    status = Status(candidate=candidate)
+    assert not may_hold(status, NOW) and not may_trip(status)
+    gone = candidate.model_copy(update={"stage": "Withdrawn", "weight": 0})
+    live = Status(candidate=gone)
+    assert may_hold(live, NOW) and may_trip(live)

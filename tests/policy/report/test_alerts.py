@@ -81,6 +81,26 @@ def test_nothing_to_go_back_to_pages_and_the_breach_itself_does_not_page_again()
     assert set(sent(observed(), alarm=other, signals=bad)) == {"MeritBreached"}
 
 
+def test_an_excused_candidate_is_the_alert_of_an_incident_beside_another_alarm() -> None:
+    candidate = Candidate(
+        revision="h1:a", short="a", policy="p", version="3", stage="Withdrawn", since=AGO
+    )
+    why = "12 of 40 models turned bad"
+    flow = (
+        FlowStage(
+            stage="Rollout", verdict="Undecided", reason="FleetIncident", message=why, at=AGO
+        ),
+    )
+    alarm = Alarm(
+        signal="latency/p99", reason="LatencyBreached", message="m", at=AGO,
+        held="CandidateExposed", why="a candidate is being rolled out",
+    )  # fmt: skip
+    seen = observed()
+    after = seen.status.model_copy(update={"candidate": candidate, "flow": flow, "alarm": alarm})
+    found = {a.labels["alertname"]: a.annotations for a in alerts(seen, after, NOW)}
+    assert found["MeritFleetIncident"]["summary"] == f"risk/fraud: {why}"
+
+
 def test_a_restored_gate_alerts_for_an_hour() -> None:
     flow = (FlowStage(stage="Evaluation", verdict="Good", reason="Restored", at=AGO),)
     assert "MeritRestored" in sent(observed(), flow=flow)

@@ -6,12 +6,19 @@ from merit.api.hashing import Identity
 from merit.api.spec import Spec
 from merit.api.status import Candidate, FlowStage, Status
 from merit.policy.gates.retry_policy import next_attempt
+from merit.policy.outcomes.incident import blame_pending
 from merit.policy.signals.gauge_signals import closed
 from merit.policy.state.decision import Accept, Decision, Note, decisive
 from merit.policy.state.observed import Observed
 from merit.policy.state.responses import constrained, coverage
 from merit.policy.state.times import stamp
-from merit.policy.state.transitions import rejection, with_new_policy, without_candidate
+from merit.policy.state.transitions import (
+    rejection,
+    with_new_policy,
+    with_stage,
+    without_candidate,
+)
+from merit.policy.state.verdict import Verdict
 
 
 def supersede(seen: Observed, now: float) -> Decision | None:
@@ -44,6 +51,9 @@ def apply_edited_bars(seen: Observed, now: float) -> Decision | None:
         return Decision(with_new_policy(seen.status, identity.policy, now), decisive_status=True)
     judged_again = _under_new_policy(seen, candidate, identity, now)
     status = seen.status.model_copy(update={"candidate": judged_again, "analysis": None})
+    if blame_pending(status):  # by bars that are no more
+        anew = Verdict("Undecided", "Sampling", "the bars were edited: it is judged anew")
+        status = with_stage(status, "Rollout", anew, now)
     return decisive(status, f"{candidate.short} is judged anew", "the bars were edited", now)
 
 

@@ -56,6 +56,8 @@ def raise_alarm(seen: Observed, now: float) -> Decision | None:
     if breach is None:
         return _ended(seen, live, old, now) if old is not None else None
     hindrance = _hindrance(seen, live, breach, now)
+    if hindrance is None and seen.counting and breach.kind != "Pods":
+        return None  # the others of its poll are being counted
     same = old is not None and old.signal == breach.signal
     waiting = hindrance is not None and hindrance.reason == "Cooldown"
     if waiting and same and old and old.held in OVER_FOR_NOW:

@@ -13,7 +13,6 @@ from merit.api.evidence_state import AnalysisState
 from merit.api.live_status import Comparison
 from merit.api.status import Revision, Status
 from merit.policy.live.live_signals import Live, live_of
-from merit.policy.outcomes.incident import may_hold
 from merit.policy.outcomes.roll_back import roll_back_live
 from merit.policy.state.capacity import HEADROOM
 from merit.policy.state.context import resumed
@@ -186,11 +185,10 @@ def _judge(seen: Observed, live: Live, before: Revision, now: float) -> Decision
     evidence = seen.evidence.comparison
     if evidence is not None:
         worse, shared = evidence.worse, evidence.shared
-        if worse.bad and not (seen.incident and may_hold(seen.status, now)):
+        if worse.bad:  # its predecessor is better in the same minutes: no incident holds that
             verdict = Verdict("Bad", worse.reason, worse.message, worse.signal)
-            decision = roll_back_compared(seen, live, before, seen.status, verdict, now)
-            return replace(decision, scored=True)
-        if shared and not worse.bad:
+            return roll_back_compared(seen, live, before, seen.status, verdict, now)
+        if shared:
             return _inconclusive(seen, live, "SharedFailure", f"{shared}: the environment", now)
     if age(comparison.since, now) >= COMPARING:
         why = f"{COMPARING / 60:.0f} minutes beside its predecessor gave no verdict"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from merit.api.spec import Spec
 from merit.api.status import Status
+from merit.policy.outcomes.blame import roll_back_on_evidence
 from merit.policy.outcomes.incident import held_since
-from merit.policy.outcomes.roll_back import roll_back_on_evidence
 from merit.policy.signals.thresholds import CUSTOM_PREFIX, queries, remembered_signal, threshold_of
 from merit.policy.state.context import rollout_context
 from merit.policy.state.decision import Decision
@@ -52,7 +52,7 @@ def judge_zero_tolerance(seen: Observed, now: float) -> Decision | None:
         blamed = event.began >= since and (event.sudden or held)
         if blamed and effects(spec, event.signal, "candidate").rolls_back:
             verdict = Verdict("Bad", REASON, event.message, event.signal)
-            return roll_back_on_evidence(context, verdict, now)
+            return roll_back_on_evidence(context, verdict, now, relief=True)
     return None
 
 
@@ -104,7 +104,10 @@ def _exposed(seen: Observed) -> bool:
 
 
 def _serves_since(status: Status) -> float:
-    """When what serves was promoted, or came back because something later was rejected."""
+    """When what serves was promoted, or came back because something later lost its traffic."""
     promoted = seconds(status.stable.promoted_at) if status.stable else 0.0
     fell = (seconds(entry.at) for entry in status.rejected if entry.stage == "Rollout")
-    return max(promoted, *fell, 0.0)
+    candidate = status.candidate
+    withdrawn = candidate is not None and candidate.stage == "Withdrawn"
+    back = seconds(candidate.since) if candidate is not None and withdrawn else 0.0
+    return max(promoted, back, *fell)

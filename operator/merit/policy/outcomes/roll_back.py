@@ -1,16 +1,13 @@
 """The end of a revision that is bad: rejected, and its traffic goes back to the one before.
 
-A rollback for what was measured is held while the whole fleet turns bad (`incident`). One that
-rests on no measurement (pods that are down, an abort) is not.
+What was measured comes here through `blame`, as an incident of the fleet may withhold it; what
+rests on no measurement (pods that are down, an abort) comes here at once.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from merit.api.status import Revision, Status
 from merit.policy.outcomes.incident import REASON as FLEET
-from merit.policy.outcomes.incident import may_hold
 from merit.policy.state.context import RolloutContext
 from merit.policy.state.decision import Decision, Note, all_to, decisive
 from merit.policy.state.observed import Observed
@@ -23,19 +20,11 @@ def roll_back(context: RolloutContext, verdict: Verdict, now: float) -> Decision
     old = context.candidate
     status = with_stage(context.status, "Rollout", verdict, now)
     status = with_rejection(status, context.accepted.identity, "Rollout", verdict, old.version, now)
-    what = f"{old.short} {old.weight}% -> 0%, rejected"
+    share = f" {old.weight}% -> 0%," if old.weight else ""
+    what = f"{old.short}{share} rejected"
     note = Note("RolledBack", f"version {old.version}: {verdict.message}", warning=True)
     back = all_to(context.status.stable)
     return decisive(status, what, verdict.message, now, note, fallback=back, urgent=True)
-
-
-def roll_back_on_evidence(context: RolloutContext, verdict: Verdict, now: float) -> Decision:
-    """The same for what was measured, unless so many turn bad at once that it is not the model."""
-    if not context.seen.incident or not may_hold(context.status, now):
-        return replace(roll_back(context, verdict, now), scored=True)
-    why = f"{context.seen.incident}: the metrics or the platform; {verdict.message}"
-    held = Verdict("Undecided", FLEET, why, verdict.signal)
-    return keep_exposed(context, held, now)
 
 
 def keep_exposed(context: RolloutContext, verdict: Verdict, now: float) -> Decision:

@@ -11,12 +11,16 @@ from merit.policy.state.transitions import with_stage
 from merit.policy.state.verdict import Verdict
 
 
-def withdraw(context: RolloutContext, verdict: Verdict, now: float) -> Decision:
-    """Weight 0 without rejecting; the rollout starts again when the cause is gone."""
+def withdraw(
+    context: RolloutContext, verdict: Verdict, now: float, *, excused: str = ""
+) -> Decision:
+    """Weight 0 without rejecting; the rollout starts again when the cause is gone.
+
+    `excused`: until when it is not tried again, because an incident of the fleet is to blame.
+    """
     old = context.candidate
-    candidate = old.model_copy(
-        update={"stage": "Withdrawn", "weight": 0, "step": 0, "since": stamp(now)}
-    )
+    update = {"stage": "Withdrawn", "weight": 0, "step": 0, "since": stamp(now)}
+    candidate = old.model_copy(update=update | {"excused": excused or old.excused})
     status = context.status.model_copy(update={"candidate": candidate, "analysis": None})
     at = f"it was at {old.weight}%, step {context.steps_taken} of {len(context.ladder)}"
     verdict = replace(verdict, message=f"{verdict.message}; {at}")

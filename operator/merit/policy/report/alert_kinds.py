@@ -54,7 +54,8 @@ BREACHED = AlertKind(
 FLEET_INCIDENT = AlertKind(
     "MeritFleetIncident",
     "critical",
-    "many models turned bad in the same moment; their rollbacks are held for ten minutes at most",
+    "many models turned bad in the same moment: nobody is rejected for ten minutes at most; a "
+    "candidate that is worse than its stable revision has lost its traffic and is tried again",
     "look at Prometheus and at what all of them depend on; merit.dev/abort is never held",
 )
 METRICS_LOST = AlertKind(

@@ -107,7 +107,7 @@ def _fleet_incident(view: _View) -> Iterator[Finding]:
     since = held_since(view.status)
     if since:
         held = next((s.message for s in view.status.flow if s.reason == FLEET), "")
-        summary = view.status.alarm.why if view.status.alarm is not None else held
+        summary = held or (view.status.alarm.why if view.status.alarm is not None else "")
         yield Finding(FLEET_INCIDENT, FLEET, summary, since)
 
 

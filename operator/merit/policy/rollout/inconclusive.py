@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from merit.policy.outcomes.blame import roll_back_on_evidence
 from merit.policy.outcomes.promote import promote
-from merit.policy.outcomes.roll_back import roll_back_on_evidence
 from merit.policy.outcomes.withdraw import withdraw
 from merit.policy.rollout.raising import needs_approval
 from merit.policy.state.context import RolloutContext, rollout_context
@@ -17,6 +17,11 @@ from merit.stats.counts import NoSample
 SETTLING = 10.0  # seconds in which a gateway takes a route, and nothing is worth reporting
 ROUTE_PATIENCE = 300.0  # seconds that a gateway has to take a route
 LOST = 300.0  # seconds without data of a signal before it is more than one failed query
+
+
+def waiting(context: RolloutContext) -> Decision:
+    """Everything stays, and nothing is said: what there is to say comes within seconds."""
+    return Decision(context.status, requeue_after=context.seen.tuning.tick)
 
 
 def hold(context: RolloutContext, verdict: Verdict, now: float) -> Decision:
@@ -47,7 +52,9 @@ def inconclusive(
     match choice:
         case "Rollback":
             bad = Verdict("Bad", "Inconclusive", last.message)
-            return roll_back_on_evidence(context, bad, now)
+            # Nothing shows that stable serves better: without a rejection it keeps its share.
+            rolled_back = roll_back_on_evidence(context, bad, now, relief=False)
+            return rolled_back or waiting(context)
         case "Withdraw":
             return withdraw(context, last, now)
         case "Promote":
@@ -88,7 +95,7 @@ def not_accepted(context: RolloutContext, verdict: Verdict, now: float) -> Decis
     if shifted is not None and shifted.status != "True":
         since = max(since, shifted.last_transition_time)
     if age(since, now) < SETTLING:
-        return Decision(context.status, requeue_after=context.seen.tuning.tick)
+        return waiting(context)
     if age(since, now) < ROUTE_PATIENCE:
         return hold(context, verdict, now)
     return withdraw(context, Verdict("NoData", verdict.reason, verdict.message), now)

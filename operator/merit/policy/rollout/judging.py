@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from merit.api.evidence_state import AnalysisState
-from merit.policy.outcomes.roll_back import keep_exposed, roll_back_on_evidence
+from merit.policy.outcomes.blame import roll_back_on_evidence, stable_is_healthy
+from merit.policy.outcomes.roll_back import keep_exposed
 from merit.policy.signals.drift import drift_signals
 from merit.policy.state.context import RolloutContext, analysis_of, rollout_context, terms_of
 from merit.policy.state.counted_signals import bars
@@ -73,7 +74,8 @@ def judge_evidence(seen: Observed, now: float) -> Decision | None:
     worst = min(evidence.bad, key=lambda bad: gravity(spec, bad.signal))
     verdict = Verdict("Bad", worst.reason, worst.message, worst.signal)
     if effects(spec, worst.signal, "candidate").rolls_back:
-        return roll_back_on_evidence(context, verdict, now)
+        relief = stable_is_healthy(context, worst.signal)
+        return roll_back_on_evidence(context, verdict, now, relief=relief)
     return keep_exposed(context, verdict, now)
 
 
@@ -87,7 +89,7 @@ def judge_drift(seen: Observed, now: float) -> Decision | None:
         if signal.verdict == "Bad" and effects(spec, signal.name, "candidate").rolls_back:
             why = f"{signal.name}: {signal.value}"
             verdict = Verdict("Bad", "PredictionsShifted", why, signal.name)
-            return roll_back_on_evidence(context, verdict, now)
+            return roll_back_on_evidence(context, verdict, now, relief=True)
     return None
 
 

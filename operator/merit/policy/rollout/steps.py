@@ -7,7 +7,13 @@ from dataclasses import replace
 from merit.api.evidence_state import AnalysisState
 from merit.policy.outcomes.promote import promote
 from merit.policy.outcomes.roll_back import keep_exposed, roll_back, with_evidence
-from merit.policy.rollout.inconclusive import hold, inconclusive, no_data, not_accepted
+from merit.policy.rollout.inconclusive import (
+    hold,
+    inconclusive,
+    no_data,
+    not_accepted,
+    waiting,
+)
 from merit.policy.rollout.judging import baseline_state
 from merit.policy.rollout.pod_failures import fault, never_ready
 from merit.policy.rollout.raising import halted, may_not_rise, needs_approval, route_lags, slow_step
@@ -90,8 +96,8 @@ def _advance(context: RolloutContext, now: float) -> Decision:
     if not isinstance(sample, Sample):
         return no_data(context, sample, now)
     evidence = seen.evidence.rollout
-    if evidence is None:
-        return Decision(context.status, requeue_after=seen.tuning.tick)
+    if evidence is None or evidence.bad:  # bad, and the others of its poll are being counted
+        return waiting(context)
     context = replace(context, seen=replace(seen, status=with_evidence(seen)))
     if candidate.stage == "Holdback":
         return _hold_back(context, sample, now)

@@ -178,8 +178,7 @@ class Decision:
     nothing decisive, and the next pass follows at once. `fallback`: what to do if that status
     cannot be written within 2 s (a rollback moves traffic all the same). `requeue_after`: seconds
     until the next pass without an event; None means events alone. `urgent`: belongs in the safety
-    lane. `scored`: it takes traffic from a revision, or begins to, on evidence alone: the circuit
-    breaker may hold it while the whole fleet turns bad.
+    lane. `scored`: it blames a revision on evidence alone: the circuit breaker may hold that.
     """
 
     status: Status

@@ -249,10 +249,11 @@ class Traffic:
 class Observed:
     """Everything `decide` may look at. No field is fetched later; no clock is read.
 
-    `pods`: by a revision's 8 characters. `incident`: the incident of the whole fleet, in words,
-    empty without one. `undelivered`: why alerts about this object do not arrive. `failed`: the name
-    of the exception that ended a pass, this one or the last, by a defect of ours; empty if none
-    did. `evidence`: none until `decide` has computed it from the newest samples.
+    `pods`: by a revision's 8 characters. `incident`: the incident of the fleet, in words, empty
+    without one; `counting`: it is not known yet whether there is one. `undelivered`: why alerts
+    about this object do not arrive. `failed`: the name of the exception that ended a pass, this one
+    or the last, by a defect of ours; empty if none did. `evidence`: none until `decide` has
+    computed it from the newest samples.
     """
 
     name: str
@@ -270,6 +271,7 @@ class Observed:
     traffic: Traffic = Traffic()
     measurements: Measurements = field(default_factory=Measurements)
     incident: str = ""
+    counting: bool = False
     undelivered: str = ""
     failed: str = ""
     tuning: Tuning = Tuning()
