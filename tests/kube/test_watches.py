@@ -22,7 +22,7 @@ ATTEMPTS = 30
 """More than kopf makes by itself before it gives a watch up."""
 
 
-class Api:
+class EndingApi:
     """An API server of two kinds, each with one object; `refuse` answers instead where it does."""
 
     def __init__(self) -> None:
@@ -88,9 +88,9 @@ def status(code: int) -> web.Response:
 
 
 @pytest_asyncio.fixture
-async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
+async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[EndingApi]:
     """The server, to which a kubeconfig leads; attempts and looks follow each other at once."""
-    made = Api()
+    made = EndingApi()
     runner = web.AppRunner(made.application(), shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -125,7 +125,7 @@ async def soon(condition: Callable[[], bool]) -> None:
     ("code", "plurals"), [(500, {"pods", "jobs"}), (403, {"jobs"}), (429, {"pods", "jobs"})]
 )
 async def test_a_watch_outlives_any_number_of_refused_requests(
-    api: Api, code: int, plurals: set[str]
+    api: EndingApi, code: int, plurals: set[str]
 ) -> None:
     seen: list[str] = []
     api.refuse = lambda request: (
@@ -140,7 +140,7 @@ async def test_a_watch_outlives_any_number_of_refused_requests(
     await watches.stop(60)
 
 
-async def test_the_end_of_one_watch_ends_watching(api: Api) -> None:
+async def test_the_end_of_one_watch_ends_watching(api: EndingApi) -> None:
     watches = Watches(KINDS, lambda *_: None)
     watches.start()
     await soon(lambda: len(api.streams) == len(KINDS))
@@ -149,7 +149,7 @@ async def test_the_end_of_one_watch_ends_watching(api: Api) -> None:
     await watches.stop(60)
 
 
-async def test_a_watch_that_has_expired_is_begun_anew(api: Api) -> None:
+async def test_a_watch_that_has_expired_is_begun_anew(api: EndingApi) -> None:
     watches = Watches(KINDS, lambda *_: None)
     watches.start()
     await soon(lambda: len(api.streams) == len(KINDS))

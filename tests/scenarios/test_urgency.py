@@ -48,7 +48,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._virtual
 
 
-class Fleet:
+class Neighbours:
     """One world, driven by the shipped work queue."""
 
     def __init__(self, world: World) -> None:
@@ -128,7 +128,7 @@ def test_fifteen_newcomers_with_slow_webhooks_delay_no_verdict(
         world = await World(CANARY).play()
         world = world.fork() if restarted else world
         kinds = slow_webhooks(monkeypatch)
-        fleet = Fleet(world)
+        fleet = Neighbours(world)
         for key in newcomers(world, 15):
             fleet.queue.add(key)
         world.set_pods("better", 8, CRASH_LOOP)
@@ -147,7 +147,7 @@ def test_newcomers_with_slow_webhooks_delay_no_alarm_about_what_is_live(
     async def story() -> float:
         world = await World(rollouts.FIRST).play()
         slow_webhooks(monkeypatch)
-        fleet, loop = Fleet(world), asyncio.get_running_loop()
+        fleet, loop = Neighbours(world), asyncio.get_running_loop()
         for key in newcomers(world, 15):
             fleet.queue.add(key)
         working = asyncio.create_task(fleet.queue.run())

@@ -135,22 +135,22 @@ def test_the_emptiest_neighbours_are_merged_first_and_of_equal_ones_those_in_fro
     assert coarse_edges(fine, most=5) == merged_one_by_one(counts, 5)
 
 
-class Counted(float):
+class CountedFloat(float):
     """A number that counts additions."""
 
     additions = 0
 
     def __add__(self, other):
-        Counted.additions += 1
-        return Counted(float(self) + float(other))
+        CountedFloat.additions += 1
+        return CountedFloat(float(self) + float(other))
 
 
 def test_the_work_of_merging_bins_does_not_grow_with_the_square_of_their_number():
     rng = random.Random(3)
-    counts = tuple(Counted(rng.randrange(1000)) for _ in range(3000))
-    Counted.additions = 0
+    counts = tuple(CountedFloat(rng.randrange(1000)) for _ in range(3000))
+    CountedFloat.additions = 0
     assert len(coarse_edges(Histogram((*range(2999), math.inf), counts))) == 20
-    assert Counted.additions < 10 * len(counts)
+    assert CountedFloat.additions < 10 * len(counts)
 
 
 def test_classes_work_like_bins_have_no_order_and_a_new_class_is_seen():
