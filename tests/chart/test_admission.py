@@ -60,3 +60,19 @@ def test_only_admins_get_the_verbs_operate_and_rollback() -> None:
     ]
     edit = only(render(), "ClusterRole", "merit-edit")
     assert not {"operate", "rollback"} & {v for rule in edit["rules"] for v in rule["verbs"]}
+
+
+CONFINED = ("merit-operator-writes", "merit-operator-namespaces")
+
+
+def test_the_operator_itself_is_confined_everywhere_and_one_value_ends_that() -> None:
+    objects = render(config={"watch": {"namespaces": ["risk"]}})
+    for name in CONFINED:
+        assert only(objects, POLICY, name)["spec"]["failurePolicy"] == "Fail"
+        binding = only(objects, BINDING, name)["spec"]
+        assert (binding["policyName"], binding["validationActions"]) == (name, ["Deny"])
+        assert "matchResources" not in binding
+    assert binding["paramRef"] == {"selector": {}, "parameterNotFoundAction": "Deny"}
+    without = render(admission={"confineOperator": False})
+    assert not {o["metadata"]["name"] for o in without} & set(CONFINED)
+    assert only(without, POLICY, "merit-operate")

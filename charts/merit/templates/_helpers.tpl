@@ -26,6 +26,20 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
+{{- /* The operator, as the API server names it. */ -}}
+{{- define "merit.user" -}}
+{{- printf "system:serviceaccount:%s:%s" .Release.Namespace (include "merit.serviceAccount" .) -}}
+{{- end -}}
+
+{{- /* CEL: the PodSpec p has no access to its node. */ -}}
+{{- define "merit.noHostAccess" -}}
+p.?hostNetwork.orValue(false) != true && p.?hostPID.orValue(false) != true
+        && p.?hostIPC.orValue(false) != true
+        && p.?volumes.orValue([]).all(v, !has(v.hostPath))
+        && (p.?containers.orValue([]) + p.?initContainers.orValue([]))
+             .all(c, c.?securityContext.?privileged.orValue(false) != true)
+{{- end -}}
+
 {{- define "merit.image" -}}
 {{- if .Values.image.digest -}}
 {{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
