@@ -174,3 +174,36 @@ def test_the_role_lets_the_operator_watch_whatever_it_watches() -> None:
     for kind in watched(gateway_api=True):
         needed = {"list"} if kind.listed else {"list", "watch"}
         assert needed <= granted[kind.group, kind.plural], kind
+
+
+def test_the_network_reaches_the_metrics_port_of_the_pods_and_nothing_else() -> None:
+    objects = render()
+    policy = only(objects, "NetworkPolicy")["spec"]
+    pods = only(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert policy["podSelector"]["matchLabels"].items() <= pods.items()
+    assert policy["policyTypes"] == ["Ingress"]
+    assert policy["ingress"] == [{"ports": [{"port": "metrics", "protocol": "TCP"}]}]
+    assert not [o for o in render(networkPolicy={"enabled": False}) if o["kind"] == "NetworkPolicy"]
+
+
+def test_who_may_connect_and_whom_the_pods_connect_to_can_be_named() -> None:
+    monitoring = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}
+    }
+    prometheus = {"to": [monitoring], "ports": [{"port": 9090, "protocol": "TCP"}]}
+    egress = {
+        "enabled": True,
+        "apiServer": {"ports": [6443], "cidrs": ["10.0.0.1/32"]},
+        "to": [prometheus],
+    }
+    values = {"ingress": {"from": [monitoring]}, "egress": egress}
+    policy = only(render(networkPolicy=values), "NetworkPolicy")["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert policy["ingress"][0]["from"] == [monitoring]
+    names, server, more = policy["egress"]
+    assert {port["port"] for port in names["ports"]} == {53}
+    assert server == {
+        "ports": [{"port": 6443, "protocol": "TCP"}],
+        "to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}],
+    }
+    assert more == prometheus
