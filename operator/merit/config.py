@@ -144,6 +144,17 @@ class Pods(Model):
     host_access: bool = False
 
 
+class Routes(Model):
+    """What the operator allows in the routes of users.
+
+    `extension_refs`: kinds of objects that a filter may refer to, as `group/kind`.
+    """
+
+    model_config = ConfigDict(alias_generator=_alias)
+
+    extension_refs: tuple[Annotated[str, Field(pattern=r"^[-.a-z0-9]+/[A-Za-z0-9]+$")], ...] = ()
+
+
 class Images(Model):
     """Images of Merit that run in namespaces of users.
 
@@ -189,6 +200,7 @@ class Config(Model):
     prices: dict[str, Prices] = Field(default_factory=dict)
     judgement: Judgement = Judgement()
     pods: Pods = Pods()
+    routes: Routes = Routes()
     images: Images = Images()
     tick: Tick = Tick()
     drift: DriftTimes = DriftTimes()

@@ -172,6 +172,52 @@ async def test_a_route_that_the_server_refuses_is_told_before_any_gate(stage: St
     assert "PathPrefix" in stage.status["summary"]
 
 
+async def test_a_field_that_the_installed_gateway_api_lacks_is_told_with_the_remedy(
+    stage: Stage,
+) -> None:
+    stage.declare("good", rollout=routed([{"name": "predict", "retry": {"attempts": 2}}]))
+    await stage.run(lambda s: s.status.get("phase") == "Invalid", "it is refused", limit=60.0)
+    assert "spec.rollout.route.gateway" in stage.status["summary"]
+    assert "retry" in stage.status["summary"] and "experimental" in stage.status["summary"]
+
+
+async def test_an_extension_needs_the_leave_of_the_operators_configuration(stage: Stage) -> None:
+    ref = {"group": "gateway.nginx.org", "kind": "SnippetsFilter", "name": "auth"}
+    rule = {"filters": [{"type": "ExtensionRef", "extensionRef": ref}]}
+    stage.declare("good", rollout=routed([rule]))
+    await stage.run(lambda s: s.status.get("phase") == "Invalid", "it is refused", limit=60.0)
+    assert stage.status["reason"].startswith("ExtensionRefused")
+    assert "routes.extensionRefs" in stage.status["summary"]
+
+
+async def test_an_edit_of_the_routes_metadata_reaches_route_and_service_and_starts_nothing(
+    stage: Stage,
+) -> None:
+    stage.declare("good", rollout=routed([{"name": "predict"}]))
+    await stage.run(live("good"), "it serves")
+    before = stage.status["stable"], len(stage.status["decisions"])
+    for team in ("risk", "payments", None):
+        rollout = routed([{"name": "predict"}])
+        note = {"labels": {"team": team}, "annotations": {"example.com/note": "a"}}
+        rollout["route"] |= {"metadata": note} if team else {}
+        stage.declare("good", rollout=rollout)
+        await stage.advance(30.0)
+        stage.store.refresh()
+        for kind in ("HTTPRoute", "Service"):
+            made = stage.store.objects[kind, stage.key.namespace, "fraud-scorer"]["metadata"]
+            assert made["labels"].get("team") == team, kind
+            assert made["annotations"].get("example.com/note") == ("a" if team else None)
+            assert made["labels"]["merit.dev/name"] == "fraud-scorer"
+    assert (
+        stage.store.objects["HTTPRoute", stage.key.namespace, "fraud-scorer"]["spec"]["rules"][0][
+            "name"
+        ]
+        == "predict"
+    )
+    assert (stage.status["stable"], len(stage.status["decisions"])) == before
+    assert not stage.status.get("candidate")
+
+
 async def test_an_edit_into_a_refused_route_leaves_the_one_that_stands(stage: Stage) -> None:
     stage.declare("good", rollout=routed(RULES[:1]))
     await stage.run(live("good"), "it serves")

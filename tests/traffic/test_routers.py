@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,41 @@ def test_every_rule_that_forwards_has_the_same_shares_and_a_redirect_has_none() 
     assert [backend["name"] for backend in quiet["backendRefs"]] == [f"m-{GOOD}"]
     read = ROUTERS["gateway"].read(RouterState(objects={"HTTPRoute": route}))
     assert read.weights == {GOOD: 90, BETTER: 10}
+
+
+def test_what_a_rule_declares_besides_is_passed_on() -> None:
+    rule = {
+        "name": "predict",
+        "retry": {"attempts": 2},
+        "sessionPersistence": {"type": "Cookie"},
+        "filters": [{"type": "CORS", "cors": {"allowOrigins": ["*"]}}],
+    }
+    route = rendered({GOOD: 90, BETTER: 10}, rules=[rule])
+    first = route["spec"]["rules"][0]
+    assert {part: first[part] for part in rule} == rule
+    assert len(first["backendRefs"]) == 2
+    again = split({GOOD: 100}, {"gateway": GATEWAY}, existing=route)
+    kept = ROUTERS["gateway"].render(again)[0]["spec"]["rules"][0]
+    assert {part: kept[part] for part in rule} == rule
+
+
+@pytest.mark.parametrize("kind", ["gateway", "replicas"])
+def test_declared_labels_and_annotations_are_on_the_route_and_the_service(kind: str) -> None:
+    metadata = {
+        "labels": {"team": "risk", "app.kubernetes.io/managed-by": "helm"},
+        "annotations": {"external-dns.alpha.kubernetes.io/ttl": "60"},
+    }
+    route = {"gateway": GATEWAY} if kind == "gateway" else {"replicas": {}}
+    plain = ROUTERS[kind].render(split({GOOD: 100}, route))
+    described = ROUTERS[kind].render(split({GOOD: 100}, route | {"metadata": metadata}))
+    for before, after in zip(plain, described, strict=True):
+        mine, theirs = before["metadata"], after["metadata"]
+        assert theirs["labels"] == mine["labels"] | {"team": "risk"}  # what is ours stays ours
+        assert theirs["annotations"].items() >= metadata["annotations"].items()
+        # An edit is applied although the rest of the object is the same.
+        assert (
+            theirs["annotations"]["merit.dev/applied"] != mine["annotations"]["merit.dev/applied"]
+        )
 
 
 def test_the_route_that_stands_is_kept_in_all_but_its_weights() -> None:

@@ -18,7 +18,8 @@ Schema = dict[str, Any]
 
 _KEPT = (
     "type", "description", "enum", "pattern", "minimum", "maximum", "minLength", "maxLength",
-    "minItems", "maxItems", "required", "x-kubernetes-preserve-unknown-fields",
+    "minItems", "maxItems",
+    "maxProperties", "required", "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-validations",
 )  # fmt: skip
 

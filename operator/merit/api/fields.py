@@ -130,6 +130,17 @@ Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 Replica = Annotated[int, Field(ge=1, le=1000, strict=True)]
 _FREE: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 Free = Annotated[dict[str, Any], WithJsonSchema(_FREE)]
+Texts = Annotated[
+    dict[str, Annotated[str, Field(max_length=4096)]],
+    Field(max_length=32),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "maxProperties": 32,
+            "additionalProperties": {"type": "string", "maxLength": 4096},
+        }
+    ),
+]
 
 
 def _job(deadline: int) -> WithJsonSchema:

@@ -28,6 +28,9 @@ _TABLE = (
     ("HostAccessRefused",
      "a pod template asks for access to its node, which the operator's configuration forbids",
      "remove it from the template, or set pods.hostAccess"),
+    ("ExtensionRefused",
+     "a filter of the route refers to a kind that the operator's configuration does not allow",
+     "remove the filter, or add the kind to routes.extensionRefs"),
     ("RecordLost",
      "the ControllerRevision of the revision that serves was deleted, so nothing can be "
      "decided about it",

@@ -17,6 +17,7 @@ from merit.api.fields import (
     PositiveDuration,
     Share,
     Step,
+    Texts,
 )
 
 
@@ -39,9 +40,17 @@ class RouteRule(Model):
         default=None,
         max_length=8,
         description="HTTPRouteFilter entries of type RequestHeaderModifier, "
-        "ResponseHeaderModifier, URLRewrite or RequestRedirect. Default: none.",
+        "ResponseHeaderModifier, URLRewrite, RequestRedirect, CORS, or ExtensionRef to a kind that "
+        "the operator's configuration lists. Default: none.",
     )
     timeouts: Free | None = Field(default=None, description="HTTPRouteTimeouts. Default: none.")
+    name: Host | None = Field(default=None, description="Name of the rule. Default: none.")
+    retry: Free | None = Field(default=None, description="HTTPRouteRetry. Default: none.")
+    session_persistence: Free | None = Field(
+        default=None,
+        description="SessionPersistence: a session stays with its revision, so shares are those of "
+        "new sessions. Default: none.",
+    )
 
 
 class GatewayRoute(Model):
@@ -62,6 +71,13 @@ class ReplicasRoute(Model):
     """By pod count: one Service for the pods of both revisions. Weights are approximate."""
 
 
+class RouteMetadata(Model):
+    """For those who read the route and the Service `<name>`, as external-dns does."""
+
+    labels: Texts | None = Field(default=None, description="Default: none.")
+    annotations: Texts | None = Field(default=None, description="Default: none.")
+
+
 class Route(Model):
     """How requests reach the model. Exactly one of gateway and replicas."""
 
@@ -71,6 +87,11 @@ class Route(Model):
         description="Through the Service of the object's name, without a gateway: the traffic "
         "share of a revision is its share of the pods, so it is approximate. Needs a metrics "
         "source that counts per pod. The kind of route cannot change once a revision serves.",
+    )
+    metadata: RouteMetadata | None = Field(
+        default=None,
+        description="Labels and annotations of the HTTPRoute and the Service of the object's name. "
+        "Default: only those of Merit.",
     )
 
     @property

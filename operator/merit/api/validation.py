@@ -73,7 +73,7 @@ def read_spec(raw: Mapping[str, Any], *, name: str) -> Spec | tuple[Invalid, ...
         spec = Spec.model_validate(_without_nulls(raw, 0))
         check(spec)
     except ValidationError as error:
-        details = error.errors(include_url=False)
+        details = _causes(error.errors(include_url=False))
         # A typo also makes a required field missing: report the typo first.
         return tuple(map(_invalid, sorted(details, key=lambda d: d["type"] != "extra_forbidden")))
     except InvalidValue as invalid:
@@ -82,6 +82,17 @@ def read_spec(raw: Mapping[str, Any], *, name: str) -> Spec | tuple[Invalid, ...
         message = f"cannot be read ({type(error).__name__})"
         return (Invalid("spec", message, "apply a valid manifest"),)
     return spec
+
+
+def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without lists that are only too short because an entry of theirs is wrong."""
+    places = [error["loc"] for error in details]
+    return [
+        error
+        for error in details
+        if error["type"] != "too_short"
+        or not any(p != error["loc"] and p[: len(error["loc"])] == error["loc"] for p in places)
+    ]
 
 
 def _invalid(error: ErrorDetails) -> Invalid:

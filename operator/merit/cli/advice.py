@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from merit.api.extensions import extension_refusal
 from merit.api.quantity import format_duration
 from merit.api.spec import MAX_BYPASS, Spec
 from merit.policy.state.counted_signals import counted_signals
@@ -47,6 +48,7 @@ def advise(
         *_unpriced(spec),
         *_bypassed(spec, now),
         *_pinned(spec),
+        *_extended(spec),
     )
 
 
@@ -193,6 +195,16 @@ def _pinned(spec: Spec) -> Iterator[Advice]:
             "spec.rollback",
             "is written by the operator: in Git it would keep a rollback from ending",
             "remove it from the manifest",
+        )
+
+
+def _extended(spec: Spec) -> Iterator[Advice]:
+    refused = extension_refusal(spec, ())
+    if refused is not None:
+        yield Advice(
+            refused.field,
+            "is accepted only if the operator's configuration lists the kind",
+            refused.remedy,
         )
 
 

@@ -18,6 +18,7 @@ from merit.api.names import (
     SERVING,
     revision_name,
 )
+from merit.api.rollout import RouteMetadata
 from merit.api.spec import Spec
 
 Object = dict[str, Any]
@@ -63,13 +64,20 @@ def selector(name: str, short: str) -> dict[str, str]:
     return {LABEL_NAME: name, LABEL_REVISION: short}
 
 
-def metadata(name: str, namespace: str, owner: Object, labels: dict[str, str]) -> Object:
-    """Metadata of a child."""
+def metadata(
+    name: str,
+    namespace: str,
+    owner: Object,
+    labels: dict[str, str],
+    users: RouteMetadata | None = None,
+) -> Object:
+    """Metadata of a child. `users`: what they declared besides; ours wins."""
+    users = users or RouteMetadata()
     return {
         "name": name,
         "namespace": namespace,
-        "labels": labels,
-        "annotations": dict(_NOT_MANAGED_BY_GITOPS),
+        "labels": (users.labels or {}) | labels,
+        "annotations": (users.annotations or {}) | _NOT_MANAGED_BY_GITOPS,
         "ownerReferences": [owner],
     }
 
@@ -168,13 +176,20 @@ def diverted_service(name: str, namespace: str, owner: Object, port: int, short:
     return _service(meta, port, selector(name, to_short), to.serving.port)
 
 
-def front_service(name: str, namespace: str, owner: Object, port: int, short: str = "") -> Object:
+def front_service(
+    name: str,
+    namespace: str,
+    owner: Object,
+    port: int,
+    short: str = "",
+    users: RouteMetadata | None = None,
+) -> Object:
     """The Service `<name>`, for the pods of one revision, or without one for all serving pods.
 
     The role label excludes the pods of Jobs, which have the same name label.
     """
     pods = selector(name, short) if short else {LABEL_NAME: name, LABEL_ROLE: SERVING}
-    return _service(metadata(name, namespace, owner, labels(name)), port, pods)
+    return _service(metadata(name, namespace, owner, labels(name), users), port, pods)
 
 
 def _service(meta: Object, port: int, pods: dict[str, str], target: int | None = None) -> Object:

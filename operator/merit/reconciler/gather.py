@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from merit.api.defaults import PRICES
+from merit.api.extensions import extension_refusal
 from merit.api.hashing import content_hash, identify
 from merit.api.host_access import host_access
 from merit.api.names import LABEL_CANDIDATE, LABEL_NAME, LABEL_STAGE
@@ -121,8 +122,10 @@ class Gatherer:
         refused = None
         if memory.refused and memory.refused[0] == _generation(obj):
             refused = memory.refused[1]
-        if isinstance(spec, Spec) and not self._config.pods.host_access:
-            refused = host_access(spec) or refused
+        if isinstance(spec, Spec):
+            refused = extension_refusal(spec, self._config.routes.extension_refs) or refused
+            if not self._config.pods.host_access:
+                refused = host_access(spec) or refused
         return Declared(
             spec=spec,
             identity=identify(raw) if isinstance(spec, Spec) else None,

@@ -24,8 +24,8 @@ class GatewayApi:
 
     def render(self, split: Split) -> tuple[Object, ...]:
         """The route first: a rollback moves the users' traffic with the first write."""
-        port = split.ports[split.serves]
-        inside = front_service(split.name, split.namespace, split.owner, port, split.serves)
+        port, users = split.ports[split.serves], split.route.metadata
+        inside = front_service(split.name, split.namespace, split.owner, port, split.serves, users)
         return (http_route(split), inside)
 
     def read(self, state: RouterState) -> Route:
@@ -63,7 +63,9 @@ def http_route(split: Split) -> Object:
         {
             "apiVersion": API_VERSION,
             "kind": "HTTPRoute",
-            "metadata": metadata(split.name, split.namespace, split.owner, labels(split.name)),
+            "metadata": metadata(
+                split.name, split.namespace, split.owner, labels(split.name), split.route.metadata
+            ),
             "spec": spec,
         }
     )

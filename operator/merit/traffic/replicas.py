@@ -28,8 +28,8 @@ class Replicas:
         """The selector: which revisions are reached. Their pod counts are in the Deployments."""
         both = len([weight for weight in split.weights.values() if weight > 0]) > 1
         only = "" if both else next(iter(split.weights), split.serves)
-        port = split.ports[split.serves]
-        return (front_service(split.name, split.namespace, split.owner, port, only),)
+        port, users = split.ports[split.serves], split.route.metadata
+        return (front_service(split.name, split.namespace, split.owner, port, only, users),)
 
     def read(self, state: RouterState) -> Route:
         """Which revisions are reached; with the intended weights where the pods match them."""

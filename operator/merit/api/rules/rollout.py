@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 from merit.api.defaults import MAX_DURATION, MIN_DURATION, STEPS
+from merit.api.names import LABEL_PREFIX
 from merit.api.quantity import InvalidValue, format_duration, shown
-from merit.api.rollout import Rollout, RouteRule
+from merit.api.rollout import Rollout, RouteMetadata, RouteRule
 from merit.api.spec import Spec
 
-FILTERS = ("RequestHeaderModifier", "ResponseHeaderModifier", "URLRewrite", "RequestRedirect")
+EXTENSION = "ExtensionRef"
+FILTERS = (
+    "RequestHeaderModifier",
+    "ResponseHeaderModifier",
+    "URLRewrite",
+    "RequestRedirect",
+    "CORS",
+    EXTENSION,
+)
+# Of a label or an annotation, as the API server asks for them.
+_KEY = re.compile(
+    r"([a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?"
+)
+_LABEL = re.compile(r"([A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?")
 
 
 def check_rollout(it: Rollout) -> None:
@@ -54,6 +71,8 @@ def check_rollout(it: Rollout) -> None:
         )
     for index, rule in enumerate(rules):
         _filters(rule, f"rollout.route.gateway.rules[{index}]")
+    if it.route.metadata is not None:
+        _metadata(it.route.metadata)
 
 
 def check_steps_of_pods(spec: Spec) -> None:
@@ -79,9 +98,41 @@ def _redirects(rule: RouteRule) -> bool:
 
 def _filters(rule: RouteRule, field: str) -> None:
     for index, entry in enumerate(rule.filters or ()):
+        where = f"{field}.filters[{index}]"
         if entry.get("type") not in FILTERS:
+            mirrors = entry.get("type") == "RequestMirror"
             raise InvalidValue(
-                f'"{shown(entry.get("type"))}" could send requests elsewhere',
+                "RequestMirror sends copies to a backend that is not measured"
+                if mirrors
+                else f'"{shown(entry.get("type"))}" is not a type of filter that Merit passes on',
                 f"use one of: {', '.join(FILTERS)}",
-                f"{field}.filters[{index}].type",
+                f"{where}.type",
             )
+        if entry["type"] == EXTENSION and extension_of(entry) is None:
+            remedy = "give group, kind and name of the object, as strings"
+            raise InvalidValue("names no object", remedy, f"{where}.extensionRef")
+
+
+def extension_of(entry: Mapping[str, Any]) -> str | None:
+    """`group/kind` of the object that a filter refers to; None if it names none."""
+    ref = entry.get("extensionRef")
+    parts = [ref.get(part) for part in ("group", "kind", "name")] if isinstance(ref, dict) else []
+    if not parts or not all(isinstance(part, str) and part for part in parts):
+        return None
+    return f"{parts[0]}/{parts[1]}"
+
+
+def _metadata(it: RouteMetadata) -> None:
+    for part, values in (("labels", it.labels), ("annotations", it.annotations)):
+        for key, value in (values or {}).items():
+            field = f"rollout.route.metadata.{part}"
+            if key.startswith(LABEL_PREFIX):
+                remedy = f"choose a name that does not begin with {LABEL_PREFIX}"
+                raise InvalidValue(f'"{shown(key)}" is set by the operator', remedy, field)
+            if not _KEY.fullmatch(key):
+                raise InvalidValue(
+                    f'"{shown(key)}" is no name', "write it as example.com/name", field
+                )
+            if part == "labels" and not _LABEL.fullmatch(value):
+                remedy = "use at most 63 letters, digits, dashes, dots and underscores"
+                raise InvalidValue(f'"{shown(value)}" is no value of a label', remedy, field)

@@ -14,7 +14,7 @@ from merit.reconciler.children import split_of
 from merit.reconciler.effects.object_writer import NotReady, Object, ObjectWriter, one_line
 from merit.traffic import ROUTERS
 
-ROUTE_REMEDY = "correct matches, filters and timeouts"
+ROUTE_REMEDY = "correct it; new fields need a newer or experimental Gateway API"
 
 
 async def set_traffic(writer: ObjectWriter, action: SetTraffic) -> None:
