@@ -248,8 +248,18 @@ class Cluster:
             self._count(verb, code)
         if not 200 <= code < 300:
             raise from_reply(code, raw, reply.headers.get("Retry-After"), what=f"{verb} {path}")
-        answer: Object = json.loads(raw)
-        return answer
+        return _object(raw, what=f"{verb} {path}")
+
+
+def _object(raw: bytes, *, what: str) -> Object:
+    """The body of an answer. Unreachable if something in between has cut or changed it."""
+    try:
+        answer = json.loads(raw)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise Unreachable(0, "Unreachable", f"{what}: the answer is no JSON object")
+    return answer
 
 
 def _namespace(obj: Mapping[str, Any]) -> str | None:
