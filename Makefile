@@ -60,6 +60,18 @@ unit-others: $(READY)
 slow: $(READY) ## Run the tests marked `slow`: exhaustive crash points, long simulations, big fleets
 	$(VENV)/bin/pytest -q -m slow
 
+.PHONY: faults faults-planted faults-soak
+EVERY ?= 1
+faults: $(READY) ## Every fault at every write on a real API server (hours; EVERY=7: every seventh)
+	@PYTHONPATH=operator:. $(PY) -m tests.faults --every $(EVERY)
+	$(VENV)/bin/pytest tests/faults -q -m slow
+
+faults-planted: $(READY) ## Plant bugs on purpose: each must be found by the same harness
+	@PYTHONPATH=operator:. $(PY) -m tests.faults --planted
+
+faults-soak: $(READY) ## What the operator's memory does in thousands of passes
+	@PYTHONPATH=operator:. $(PY) -m tests.faults --soak
+
 format: $(READY) ## Format the code for `make lint`
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .

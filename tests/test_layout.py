@@ -13,7 +13,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 # Folders of tests that mirror no folder of the package.
 SUBJECTS = {
     "apiserver", "chart", "docs", "e2e_cluster", "e2e_gitops", "e2e_images", "e2e_suite",
-    "examples", "fleet", "replay", "scenarios", "world",
+    "examples", "faults", "fleet", "replay", "scenarios", "world",
 }  # fmt: skip
 
 

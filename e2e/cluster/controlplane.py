@@ -79,6 +79,13 @@ class ControlPlane:
             raise ClusterError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
 
+    def restart_apiserver(self) -> None:
+        """End kube-apiserver, and start it again; it is not waited for."""
+        daemon = next(each for each in self._started if each.name == "kube-apiserver")
+        daemon.stop(patience=1)
+        self._started.remove(daemon)
+        self._run("kube-apiserver", *self._apiserver(*self._ports))
+
     def __enter__(self) -> ControlPlane:
         try:
             self._start()
@@ -105,9 +112,9 @@ class ControlPlane:
         server = pki.Leaf("apiserver", "kube-apiserver", "", ("server",), (ADDRESS, "localhost"))
         pki.ensure(self.directory / "pki", [server])
         self._write_identities()
-        store = f"http://{ADDRESS}:{client}"
+        self._ports = (f"http://{ADDRESS}:{client}", secure)
         self._run("etcd", etcd, *etcd_flags(self.directory / "etcd", client, peer))
-        apiserver = self._run("kube-apiserver", *self._apiserver(store, secure))
+        apiserver = self._run("kube-apiserver", *self._apiserver(*self._ports))
         apiserver.wait(lambda: answers(f"{self.url}/readyz", self.ca))
         self._run("kube-controller-manager", *self._controllers())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import subprocess
 import threading
@@ -44,7 +45,8 @@ class Exporter:
                 self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
                 self.end_headers()
                 if reported is not None:
-                    self.wfile.write(_text(reported))
+                    with contextlib.suppress(ConnectionError):  # the scrape has timed out
+                        self.wfile.write(_text(reported))
 
             def log_message(self, *_: object) -> None:
                 pass

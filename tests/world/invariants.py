@@ -31,7 +31,7 @@ class Invariants:
     """`violations`: every broken invariant. `jobs`: every Job ever created, by name.
 
     `exposed`: every short revision that has had traffic. `raised_at`: when the candidate's weight
-    was last raised.
+    was last raised. `dwell`: seconds at the least between two steps up.
     """
 
     store: Store
@@ -39,11 +39,17 @@ class Invariants:
     jobs: list[str] = field(default_factory=list)
     exposed: set[str] = field(default_factory=set)
     raised_at: float = 0.0
+    dwell: float = DWELL
 
     def fork(self, store: Store) -> Invariants:
         """An independent copy."""
         return Invariants(
-            store, list(self.violations), list(self.jobs), set(self.exposed), self.raised_at
+            store,
+            list(self.violations),
+            list(self.jobs),
+            set(self.exposed),
+            self.raised_at,
+            self.dwell,
         )
 
     def check(self, commit: Commit) -> None:
@@ -204,7 +210,7 @@ class Invariants:
         if not old.get("stable") or token.startswith(now["short"]):
             return  # the documented exceptions: a first version, and a promotion by hand
         waited = self.store.now() - self.raised_at
-        if was.get("weight", 0) > 0 and waited < DWELL:
+        if was.get("weight", 0) > 0 and waited < self.dwell:
             self._report(f"S6: two steps up within {waited:.0f} s")
         if was.get("step", 0) and now.get("step", 0) > was.get("step", 0) + 1:
             self._report(f"S6: step {was.get('step')} was followed by {now.get('step')}")

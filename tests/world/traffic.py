@@ -33,7 +33,8 @@ class Traffic:
     `history`: from when on the traffic was split how, percent per short revision.
     `error_changes`: from when on which version ("*": every one) has had which share of errors.
     `events`: when something happened that must never happen. `reachable`: Prometheus answers;
-    `takes_queries`: users' queries, too. `histograms`: it has those of latency.
+    `takes_queries`: users' queries, too. `histograms`: it has those of latency. `rps`: requests
+    per second.
     """
 
     store: Store
@@ -45,6 +46,7 @@ class Traffic:
     error_changes: list[tuple[float, str, float]] = field(default_factory=list)
     per_pod: bool = False
     events: list[float] = field(default_factory=list)
+    rps: float = RPS
 
     def fork(self, store: Store) -> Traffic:
         """An independent copy."""
@@ -84,7 +86,7 @@ class Traffic:
         """The requests that a revision has had until then."""
         total, until = 0.0, at
         for start, split in reversed(self.history):
-            total += max(0.0, min(until, at) - start) * RPS * split.get(short, 0) / 100
+            total += max(0.0, min(until, at) - start) * self.rps * split.get(short, 0) / 100
             until = start
         return int(total)
 
