@@ -14,10 +14,13 @@ from merit.objects.evaluation_job import evaluation_job
 from merit.objects.records import controller_revision
 from merit.objects.training_job import training_job
 from merit.objects.workload import deployment, revision_service
-from merit.reconciler.effects.object_writer import Object, ObjectWriter, one_line
+from merit.reconciler.effects.object_writer import NotReady, Object, ObjectWriter, one_line
 from merit.reconciler.effects.traffic import ROUTE_REMEDY
 from merit.traffic.gateway_api import http_route
 from merit.traffic.router import Split
+
+NOT_SEEN_YET = "no params found for policy binding"
+"""Of the chart's policy that asks for a ModelDeployment in the namespace: its own cache is late."""
 
 
 async def accept(writer: ObjectWriter) -> None:
@@ -91,6 +94,8 @@ async def _dry_run(writer: ObjectWriter, field: str, obj: Object) -> Invalid | N
     except ApiError as error:
         if error.status not in (400, 403, 422):
             raise
+        if NOT_SEEN_YET in error.message:
+            raise NotReady("the admission policy has not seen the ModelDeployment yet") from error
         remedy = ROUTE_REMEDY if obj["kind"] == "HTTPRoute" else "correct the template"
         return Invalid(field, f"the API server refuses it: {one_line(error)}", remedy)
     return None
