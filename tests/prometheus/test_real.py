@@ -237,3 +237,12 @@ async def test_a_pod_that_is_scraped_by_two_jobs_is_counted_once(world):
     await world.prometheus.seen('count(model_requests_total{monitor="twice"} offset 2s)', 2)
     total = await counted(reading(world, monitor="twice"), "twice", serve, 100)
     assert total == {"errors": Counts(100, 10), "latency/p99": Counts(100, 90)}
+
+
+async def test_native_histograms_alone_are_no_data_on_latency_and_it_is_said_what_to_set(world):
+    world.servers[NATIVE].serve(50)
+    await world.prometheus.seen('count(model_requests_total{job="native"} offset 2s)')
+    sample = await first_sample(fleet(world, "native"), "native")
+    lost = sample.lost["latency/p99"]
+    assert lost.reason == "NoSeries" and "always_scrape_classic_histograms" in lost.message
+    assert set(sample.lost) == {"latency/p99"}
