@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from e2e.cluster.controlplane import ControlPlane
 from merit.kube.client import Cluster
+from tests.apiserver.account import ACCOUNT, NARROW, prepare
 from tests.apiserver.crds import define_gateway_api
 from tests.apiserver.stage import Stage
 
@@ -19,6 +20,16 @@ def gateway_api(control_plane: ControlPlane) -> ControlPlane:
     """The session's API server, with Gateway API's HTTPRoute."""
     define_gateway_api(control_plane)
     return control_plane
+
+
+@pytest.fixture(scope="session")
+def confined(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """An API server with an audit log, and the chart's rights and policies for two operators."""
+    groups = ("system:serviceaccounts", "system:authenticated")
+    tokens = {ACCOUNT: groups, NARROW: groups}
+    with ControlPlane(tmp_path_factory.mktemp("rights"), tokens=tokens, audit=True) as running:
+        prepare(running)
+        yield running
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
-"""The chart's role against the audit log: no right is missing, and none is left over; and what the
-operator's token is worth to somebody else.
+"""The chart's role against the audit log: no right is missing, and none is left over.
 
 The operator lives under its own account here: as the real process, and as a whole life of a model.
 """
@@ -7,12 +6,10 @@ The operator lives under its own account here: as the real process, and as a who
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
 import signal
 import sys
-import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,113 +17,18 @@ import pytest
 import pytest_asyncio
 
 from e2e.cluster.controlplane import ControlPlane
-from e2e.cluster.paths import ClusterError
 from merit.kube.client import Cluster
 from merit.kube.errors import Conflict
-from merit.objects.workload import owner_reference
-from tests.apiserver.crds import apply, define_gateway_api, define_merit
-from tests.apiserver.processes import PATIENCE, environment, eventually
+from tests.apiserver.account import ACCOUNT, GONE, NAMESPACE, NARROW, OWN, whole
+from tests.apiserver.processes import environment, eventually
 from tests.apiserver.stage import Stage, live, rolled_back
 from tests.apiserver.stage import scaled as pods
-from tests.chart.rendered import render
 from tests.world.manifests import NAME, autoscaled
 
 pytestmark = pytest.mark.apiserver
 
-NAMESPACE, OWN, GONE = "models", "merit-system", "gone"
-ACCOUNT = "system:serviceaccount:merit-system:merit"
-NARROW = "system:serviceaccount:merit-system:narrow"  # with named namespaces
-CREATE = ("create", "--dry-run=server")
 Right = tuple[str, str, str]
 """API group, resource with its subresource, verb."""
-
-
-@pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """An API server with an audit log, and the chart's rights for two operators."""
-    groups = ("system:serviceaccounts", "system:authenticated")
-    tokens = {ACCOUNT: groups, NARROW: groups}
-    with ControlPlane(tmp_path_factory.mktemp("rights"), tokens=tokens, audit=True) as running:
-        define_merit(running)
-        define_gateway_api(running)
-        for namespace in (NAMESPACE, OWN, GONE):
-            running.kubectl("create", "namespace", namespace)
-        for obj in (*whole(), *narrow(), *policies()):
-            apply(running, obj)
-        until_confined(running)
-        yield running
-
-
-def policies() -> list[dict[str, Any]]:
-    """The chart's admission policies, all of them."""
-    return [o for o in render() if o["kind"].startswith("ValidatingAdmissionPolicy")]
-
-
-def until_confined(plane: ControlPlane) -> None:
-    """New policies need a moment each."""
-    for obj, words in (
-        (child("Service"), "no params found"),
-        (child("Service", owned=False, labelled=False), "controller is a ModelDeployment"),
-    ):
-        deadline = time.monotonic() + PATIENCE
-        while words not in (said := stolen(plane, OWN, *CREATE, obj=obj)):
-            assert time.monotonic() < deadline, said
-            time.sleep(0.1)
-
-
-def whole() -> list[dict[str, Any]]:
-    """The roles of an operator of all namespaces."""
-    return roles(render(rbac={"userRoles": False}))
-
-
-def narrow() -> list[dict[str, Any]]:
-    """Those of one that serves two namespaces; its Lease's are the other's, under its name."""
-    account = {"create": False, "name": "narrow"}
-    namespaces = {"watch": {"namespaces": [NAMESPACE, GONE]}}
-    made = roles(render(rbac={"userRoles": False}, serviceAccount=account, config=namespaces))
-    for obj in made:
-        obj["metadata"]["name"] = obj["metadata"]["name"].replace("merit", "narrow")
-        if "roleRef" in obj:
-            obj["roleRef"]["name"] = obj["roleRef"]["name"].replace("merit", "narrow")
-    return made
-
-
-VERSIONS = {"Deployment": "apps/v1", "Service": "v1", "ConfigMap": "v1"}
-
-
-def child(kind: str, *, owned: bool = True, labelled: bool = True, **spec: Any) -> dict[str, Any]:
-    """An object as the operator makes them."""
-    owner = owner_reference("fraud-scorer", "0")
-    if kind == "Deployment":
-        pod = {"containers": [{"name": "c", "image": "i:1"}]} | spec
-        label = {"a": "b"}
-        spec = {"selector": {"matchLabels": label}}
-        spec["template"] = {"metadata": {"labels": label}, "spec": pod}
-    elif kind == "Service":
-        spec = {"ports": [{"port": 80}]}
-    return {
-        "apiVersion": VERSIONS[kind],
-        "kind": kind,
-        "metadata": {
-            "name": "stolen",
-            "labels": {"merit.dev/name": "fraud-scorer"} if labelled else {},
-            "ownerReferences": [owner] if owned else [],
-        },
-    } | ({"spec": spec} if spec else {})
-
-
-def stolen(plane: ControlPlane, namespace: str, *words: str, obj: Any = None) -> str:
-    """The error that kubectl gets under the operator's account; "" if it gets none."""
-    stdin, given = (json.dumps(obj), ("-f", "-")) if obj else (None, ())
-    try:
-        plane.kubectl("-n", namespace, f"--as={ACCOUNT}", *words, *given, stdin=stdin)
-    except ClusterError as error:
-        return str(error)
-    return ""
-
-
-def roles(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [copy.deepcopy(o) for o in objects if o["apiVersion"].startswith("rbac.")]
 
 
 def granted(objects: Iterable[Mapping[str, Any]]) -> set[Right]:
@@ -182,11 +84,11 @@ class Repeats(Cluster):
 
 
 @pytest_asyncio.fixture
-async def stage(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+async def stage(confined: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     """A namespace with the world's actors, and an operator under its own account."""
-    monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig_for(ACCOUNT)))
+    monkeypatch.setenv("KUBECONFIG", str(confined.kubeconfig_for(ACCOUNT)))
     cluster = await Repeats.connect()
-    made = Stage(plane, cluster, NAMESPACE)
+    made = Stage(confined, cluster, NAMESPACE)
     yield made
     made.api.close()
     await cluster.close()
@@ -277,84 +179,23 @@ async def a_whole_life(stage: Stage) -> None:
 
 
 async def test_the_role_grants_what_the_operator_does_and_nothing_else(
-    plane: ControlPlane, stage: Stage, tmp_path: Path
+    confined: ControlPlane, stage: Stage, tmp_path: Path
 ) -> None:
-    async with Process(plane, tmp_path, ACCOUNT) as process:
+    async with Process(confined, tmp_path, ACCOUNT) as process:
         await process.says('"leading"')
-        await watches_everything(plane)
+        await watches_everything(confined)
     await a_whole_life(stage)
-    used, forbidden = audited(plane)
+    used, forbidden = audited(confined)
     assert not forbidden
     difference = sorted(used ^ granted(whole()))
     assert not difference, difference
 
 
 async def test_with_named_namespaces_one_that_was_deleted_is_skipped_and_said(
-    plane: ControlPlane, tmp_path: Path
+    confined: ControlPlane, tmp_path: Path
 ) -> None:
-    plane.kubectl("delete", "namespace", GONE, "--ignore-not-found")
+    confined.kubectl("delete", "namespace", GONE, "--ignore-not-found")
     config = {"watch": {"namespaces": [NAMESPACE, GONE]}}
-    async with Process(plane, tmp_path, NARROW, **config) as process:
+    async with Process(confined, tmp_path, NARROW, **config) as process:
         await process.says(f"namespace {GONE} is skipped until it may be listed")
         await process.says('"leading"')
-
-
-@pytest.fixture(scope="module")
-def tenant(plane: ControlPlane) -> str:
-    """A namespace with a ModelDeployment, and with what belongs to others."""
-    plane.kubectl("create", "namespace", "tenant")
-    manifest = autoscaled("good")
-    manifest["metadata"]["namespace"] = "tenant"
-    apply(plane, manifest)
-    for obj in (child("Deployment", owned=False, labelled=False),
-                child("Service", owned=False, labelled=False),
-                child("ConfigMap", owned=False, labelled=False)):  # fmt: skip
-        name = "books-ledger" if obj["kind"] == "ConfigMap" else "theirs"
-        apply(plane, obj | {"metadata": {"name": name, "namespace": "tenant"}})
-    return "tenant"
-
-
-THEFTS: dict[str, tuple[tuple[str, ...], Any, str]] = {
-    "an object of its own": (CREATE, child("Deployment", owned=False), "controller is a Model"),
-    "one that no watch sees": (CREATE, child("Deployment", labelled=False), "with the label"),
-    "pods on the host": (CREATE, child("Deployment", hostPID=True), "hostPath, host namespaces"),
-    "a ConfigMap that others read": (CREATE, child("ConfigMap"), "records or ledgers"),
-    "somebody's Deployment": (
-        ("label", "deployment", "theirs", "a=b"), None, "controller is a ModelDeployment"
-    ),
-    "somebody's pods": (
-        ("scale", "deployment", "theirs", "--replicas=0"), None, "only Deployments of revisions"
-    ),
-    "somebody's Service": (
-        ("delete", "service", "theirs"), None, "controller is a ModelDeployment"
-    ),
-    "a ConfigMap named like a ledger": (
-        ("label", "configmap", "books-ledger", "a=b"), None, "controller is a ModelDeployment"
-    ),
-    "another model": (
-        ("patch", "mdep", NAME, "--type=merge", "-p", '{"spec":{"model":{"uri":"oci://evil"}}}'),
-        None,
-        "writes only rollback",
-    ),
-    "no supervision": (
-        ("patch", "mdep", NAME, "--type=merge", "-p", '{"spec":{"paused":true}}'),
-        None,
-        "writes only rollback",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("what", THEFTS)
-def test_a_stolen_token_does_not_change_what_belongs_to_others(
-    plane: ControlPlane, tenant: str, what: str
-) -> None:
-    words, obj, said = THEFTS[what]
-    assert said in stolen(plane, tenant, *words, obj=obj)
-
-
-def test_a_stolen_token_makes_nothing_where_no_model_is_declared(
-    plane: ControlPlane, tenant: str
-) -> None:
-    for kind in ("Deployment", "Service"):
-        assert not stolen(plane, tenant, *CREATE, obj=child(kind))
-        assert "no params found" in stolen(plane, "kube-system", *CREATE, obj=child(kind))
