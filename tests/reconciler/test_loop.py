@@ -104,3 +104,12 @@ async def test_only_decisions_on_record_are_counted() -> None:
     apply("better", exposed("better")).do(world)
     await world.advance(60.0)
     assert dict(world.telemetry.decisions) == before
+
+
+async def test_a_verdict_is_on_record_and_its_traffic_moves_before_any_other_object_is_judged() -> (
+    None
+):
+    world = await World(rollouts.CANARY).play()
+    world.traffic.set_errors("better", 1.0)
+    await world.run(lambda w: bool(w.status.get("rejected")), 120.0, "rejected")
+    assert world.weights == {"good": 100}

@@ -78,8 +78,7 @@ class Reconciler:
         self._gatherer = Gatherer(cluster, cache, metrics, config, self._route_claims)
         self._memories: dict[Key, Memory] = {}
         self._urgent: set[Key] = set()
-        self._telemetry = telemetry or Telemetry()
-        self._breaker = breaker or CircuitBreaker()
+        self._telemetry, self._breaker = telemetry or Telemetry(), breaker or CircuitBreaker()
 
     def urgent(self, key: Key) -> bool:
         """Whether this key belongs in the safety lane."""
@@ -102,17 +101,20 @@ class Reconciler:
         return self._exposure.by_view()
 
     async def reconcile(self, key: Key, *, hurried: bool = False) -> float | None:
-        """One pass. Returns seconds until the next is due, None if only an event can matter.
+        """One pass, or two: what takes traffic away acts before other objects are judged.
 
-        Raises ApiError, after which the queue backs off. `hurried`: what may take long is left to
-        a pass in a slot of its own, and `defer` is called.
+        Returns seconds until the next, None if only an event can matter. Raises ApiError: the queue
+        backs off. `hurried`: what may take long is left to a slot of its own, by `defer`.
         """
         obj = self._cache.get(KIND, *key)
         if obj is None:
             self._forget(key)
             return None
         try:
-            return await self._pass(key, obj, hurried=hurried)
+            wait = await self._pass(key, obj, hurried=hurried)
+            if wait == AT_ONCE and key in self._urgent:
+                wait = await self._pass(key, self._cache.get(KIND, *key) or obj, hurried=hurried)
+            return wait
         except Exception as error:
             if not isinstance(error, ApiError | NotReady | Foreign):
                 await self._say_failed(key, error)  # a defect of ours, not in the decision
