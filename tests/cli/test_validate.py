@@ -321,6 +321,38 @@ def test_a_time_without_quotes_is_the_string_that_it_is_for_kubernetes() -> None
     assert document.content == {"expires": "2026-11-24T00:00:00Z"}
 
 
+def test_a_version_that_kubernetes_reads_as_a_number_is_refused_with_its_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = Path(__file__).parent / "cases" / "version-is-a-git-sha.yaml"
+    assert main(["validate", str(path)]) == 1
+    output = capsys.readouterr().out
+    assert f"{path}:31: spec.model.version: 6.063e+28 has the wrong type" in output
+    assert "put it in quotes" in output
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1e3", 1000.0), ("12e03", 12000.0), ("0o17", 15), ("1:20", "1:20"), ("y", True), ("=", "=")],
+)
+def test_a_scalar_without_quotes_is_what_it_is_for_kubernetes(text: str, value: object) -> None:
+    # All kinds against a real server: tests/apiserver/test_yaml.py.
+    from merit.cli.documents import documents
+
+    (document,) = documents(f"version: {text}")
+    assert document.content == {"version": value}
+    (quoted,) = documents(f'version: "{text}"')
+    assert quoted.content == {"version": text}
+
+
+@pytest.mark.parametrize("text", [".nan", "-.INF"])
+def test_what_json_cannot_have_is_no_yaml_for_kubernetes(text: str) -> None:
+    from merit.cli.documents import NotYaml, documents
+
+    with pytest.raises(NotYaml, match=f"{text} is not a number that JSON has.*line 2"):
+        list(documents(f"a: 1\nb: {text}"))
+
+
 def test_a_line_is_that_of_the_field_or_of_what_is_nearest() -> None:
     from merit.cli.documents import documents
 

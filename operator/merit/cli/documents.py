@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,18 +10,35 @@ from typing import Any
 
 import yaml
 
+from merit.cli.scalars import as_key, plain
+
 _PART = re.compile(r"([^.\[\]]+)|\[([0-9]+)\]")
-_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+_TAG = "tag:yaml.org,2002:"
+_TAGS = {bool: "bool", type(None): "null", int: "int", float: "float", str: "str"}
 
 
 class _Loader(yaml.SafeLoader):
-    """Leaves a timestamp without quotes a string, as Kubernetes does."""
+    """Resolves scalars without quotes as Kubernetes does."""
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
+        if kind is yaml.ScalarNode and implicit[0]:
+            return _TAG + ("merge" if value == "<<" else _TAGS[type(plain(value))])
+        return str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
+
+    def construct_scalar_plainly(self, node: yaml.ScalarNode) -> Any:
+        """The value, which JSON must have."""
+        value = plain(node.value)
+        if isinstance(value, float) and not math.isfinite(value):
+            message = f"{node.value} is not a number that JSON has"
+            raise yaml.constructor.ConstructorError(None, None, message, node.start_mark)
+        return value
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        return {as_key(k): value for k, value in super().construct_mapping(node, deep).items()}
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+for _name in ("bool", "null", "int", "float"):
+    _Loader.add_constructor(_TAG + _name, _Loader.construct_scalar_plainly)
 
 
 class NotYaml(ValueError):
