@@ -185,12 +185,16 @@ class Actors:
         if job.get("status", {}).get("conditions"):
             return float("inf")
         end = pods.created(job) + JOB_DURATION
+        ending = self._load_test(job) if is_load_test(job) else self._ending(job)
+        if ending.stuck:
+            if ending.stuck == "Suspended" and not job["spec"].get("suspend"):
+                self.store.patch(ref_of(job), {"spec": {"suspend": True}}, "kueue")
+            return float("inf")
         pod_name = job["metadata"]["name"] + "-x"
         namespace = job["metadata"]["namespace"]
         pod = self.store.objects.get(("Pod", namespace, pod_name))
         if pod is None:
             pod = self.store.create(pods.new_pod(job, job["spec"]["template"], pod_name), "kubelet")
-        ending = self._load_test(job) if is_load_test(job) else self._ending(job)
         if ending.image_missing:
             why = {"reason": "ImagePullBackOff", "message": "manifest unknown"}
             waiting = {"name": "evaluate", "ready": False, "state": {"waiting": why}}

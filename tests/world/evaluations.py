@@ -18,7 +18,8 @@ class Ending:
 
     `parts`: further fields of a good report. `message`: the termination message instead of a good
     report. `image_missing`: the image cannot be pulled, so the Job never ends. `pod_kept`: whether
-    the pod still exists after the end.
+    the pod still exists after the end. `stuck`: a queue has suspended the Job ("Suspended"), or its
+    pods are refused ("NoPod").
     """
 
     parts: Mapping[str, Any] | None = None
@@ -27,6 +28,7 @@ class Ending:
     reason: str = "Completed"
     image_missing: bool = False
     pod_kept: bool = True
+    stuck: str = ""
 
     def terminated(self, job: Object, at: str) -> Object:
         """The `terminated` state of the evaluator's container."""

@@ -61,6 +61,10 @@ _TABLE = (
     ("AlreadyPassed", "this gate was passed before with the same bars, so it is not run again", ""),
     # evaluation
     ("EvaluationRunning", "the evaluator is running", ""),
+    ("JobSuspended", "the gate's Job is suspended, by a queue or by hand",
+     "admit it in the queue, or set the Job's spec.suspend to false"),
+    ("JobWithoutPod", "no pod was made for the gate's Job",
+     "read the Job's Events: a quota, a LimitRange or a policy of the cluster refuses its pods"),
     ("MeetsBars", "the report meets every bar", ""),
     ("BelowBar", "the report misses a bar", "deploy a better model, or change the bar"),
     ("EvaluationFailed", "the model did not pass its evaluation",

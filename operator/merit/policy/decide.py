@@ -113,6 +113,9 @@ def decide(seen: Observed, now: float) -> Decision:
     decision = next(answers, Decision(seen.status))
     if seen.deleting:
         return decision
+    if {type(action).__name__ for action in decision.actions} & seen.refused_writes.keys():
+        # A stage ends with its record: without one it does not, and the write is tried again.
+        decision = Decision(seen.status, actions=decision.actions)
     measured = with_gauge_signals(seen, with_drift(seen, decision.status, now), now)
     intent = with_bounded_ledger(seen, measured)
     training = RetrainingStep(intent) if decision.decisive_status else retraining(seen, intent, now)

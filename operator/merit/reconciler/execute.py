@@ -67,6 +67,9 @@ async def execute(
     result, left = Execution(decision.requeue_after), False
     if not decision.decisive_status:
         memory.keep_denied(a.short for a in decision.actions if isinstance(a, EnsureRevision))
+        due = {type(action).__name__ for action in decision.actions}
+        for action_type in memory.refused_writes.keys() - due:
+            del memory.refused_writes[action_type]
     for action in decision.actions:
         failed = memory.denied or result.error is not None
         if (failed or left) and isinstance(action, SetTraffic) and action.raises:
@@ -86,12 +89,14 @@ async def execute(
             result.outdated = known is None
             break
         except ApiError as error:
-            _remember_refusal(memory, action, error)
+            result.outdated |= _remember_refusal(memory, action, error)
             result.error = error
             continue  # status says what is refused before it is tried again
         except Exception as error:
             result.error = error  # a defect of ours: what does not depend on it still acts
             continue
+        if memory.refused_writes.pop(type(action).__name__, None):
+            result.outdated = True  # what waited for this write can follow
         if isinstance(action, EnsureRevision):
             memory.denied.pop(action.short, None)
         if isinstance(action, SetTraffic):
@@ -107,14 +112,24 @@ async def execute(
     return result
 
 
-def _remember_refusal(memory: Memory, action: Action, error: ApiError) -> None:
-    """What status is to say of this error; any other is raised again."""
+def _remember_refusal(memory: Memory, action: Action, error: ApiError) -> bool:
+    """What status is to say of this error; any other is raised again. Whether it must say so yet.
+
+    etcd answers 500 to an object above its limit.
+    """
+    final = isinstance(error, (Forbidden, Invalid)) or "too large" in error.message
     if isinstance(action, EnsureRevision) and isinstance(error, (Forbidden, Invalid)):
         memory.denied[action.short] = one_line(error)
     elif isinstance(action, SetTraffic) and not isinstance(error, (Conflict, NotFound)):
         memory.traffic_refused = " ".join(str(error).split())[:300]
+    elif final and not isinstance(action, (EnsureRevision, SetTraffic)):
+        known, why = memory.refused_writes, one_line(error)
+        new = type(action).__name__ not in known
+        known[type(action).__name__] = why
+        return new
     else:
         raise error
+    return False
 
 
 async def carry_out(writer: ObjectWriter, action: Action) -> None:

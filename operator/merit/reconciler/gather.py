@@ -105,6 +105,7 @@ class Gatherer:
                 losses=tuple(memory.pin_losses),
             ),
             jobs=self._jobs(key, uid, status, memory),
+            refused_writes=dict(memory.refused_writes),
         )
         seen = await self._with_gate_job(key, self._with_traffic(key, obj, seen, children, memory))
         memory.replicas.note({s: max(p.desired, p.ready) for s, p in seen.pods.items()}, now)

@@ -29,10 +29,13 @@ def job_facts(name: str, job: Object | None, pods: Iterable[Object]) -> JobRun:
     ending = _ending(pod) if pod is not None else {}
     reason = str(failed.get("reason", ""))
     blocked_by, blocked = next((why for p in ours if (why := why_blocked(p))), ("", ""))
+    if (job.get("spec") or {}).get("suspend"):
+        blocked_by, blocked = "Suspended", "the Job is suspended, by a queue or by hand"
     late = reason == "DeadlineExceeded"  # says more than how its pod was ended for it
     return JobRun(
         name=name,
         exists=True,
+        podless=not ours,
         finished=has_ended(job),
         succeeded=is_true(job, "Complete"),
         message=None if pod is None else ending.get("message", ""),

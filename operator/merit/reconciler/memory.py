@@ -74,7 +74,8 @@ class Memory:
     `kind/name`; None for a child that was removed. `corrections`: when each child was corrected.
     `announced`: since when the gateway knows each revision. `pinned`: revision, policy and time of
     the rejection whose pin was written and ought to stand; `pin_losses`: when it had to be written
-    again. `traffic_refused`: why weights could not be set. `training`: why no training could be
+    again. `traffic_refused`: why weights could not be set. `refused_writes`: why the API server
+    refuses any other action, by its type. `training`: why no training could be
     started: reason, sentence, time.
     `failed`: the name of the exception that ended the last pass; empty if none did.
     `pending_events`: Events of what was decided, in their order. `overtaken`: the last status met a
@@ -96,6 +97,7 @@ class Memory:
     pinned: tuple[str, str, str] | None = None
     pin_losses: list[float] = field(default_factory=list)
     traffic_refused: str = ""
+    refused_writes: dict[str, str] = field(default_factory=dict)
     announced: dict[str, float] = field(default_factory=dict)
     training: tuple[str, str, float] | None = None
     failed: str = ""

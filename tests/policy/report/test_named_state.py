@@ -111,6 +111,11 @@ def conflict() -> tuple[Observed, Status]:
     return with_parts(seen, conflict="Service fraud belongs to somebody else"), status
 
 
+def write_refused() -> tuple[Observed, Status]:
+    seen, status = live()
+    return replace(seen, refused_writes={"WriteLedger": "configmaps is forbidden"}), status
+
+
 def without_record() -> tuple[Observed, Status]:
     seen, status = live()
     return with_parts(seen, accepted={}), status
@@ -172,6 +177,7 @@ CASES: dict[str, tuple[Case, State, str, str]] = {
     ),
     "somebody else's Service": (conflict, State.CONFLICT, "Live", "Unknown"),
     "a lost record": (without_record, State.RECORD_LOST, "Live", "Unknown"),
+    "a refused write": (write_refused, State.WRITE_REFUSED, "Live", "Unknown"),
 }  # fmt: skip
 
 

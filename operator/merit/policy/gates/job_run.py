@@ -14,6 +14,9 @@ from merit.policy.state.times import age
 from merit.policy.state.transitions import with_stage
 from merit.policy.state.verdict import Verdict
 
+POD_PATIENCE = 60.0
+"""Seconds until a Job has a pod, unless a quota or a policy of the cluster refuses it."""
+
 
 @dataclass(frozen=True, slots=True)
 class GateRun:
@@ -89,10 +92,18 @@ def wait(seen: Observed, run: GateRun, what: str, now: float) -> Decision | None
         due = PULL_PATIENCE - age(job.created, now)
         if due <= 0:
             return None
-    state = f"waits: {plain(job.blocked)}" if job.blocked else "runs"
-    return Decision(_running(seen, run, f"{what} {run.name} {state}", now), requeue_after=due)
+    state, reason = f"waits: {plain(job.blocked)}" if job.blocked else "runs", ""
+    if job.blocked_by == "Suspended":
+        reason = "JobSuspended"
+    elif job.podless:
+        due = POD_PATIENCE - age(job.created, now)
+        if due <= 0:  # only Events of the Job say why, and they are not watched
+            due, reason = None, "JobWithoutPod"
+            state = f"has no pod: see kubectl describe job {run.name}"
+    message = f"{what} {run.name} {state}"
+    return Decision(_running(seen, run, message, now, reason=reason), requeue_after=due)
 
 
-def _running(seen: Observed, run: GateRun, message: str, now: float) -> Status:
-    verdict = Verdict("Undecided", f"{run.stage}Running", message)
+def _running(seen: Observed, run: GateRun, message: str, now: float, *, reason: str = "") -> Status:
+    verdict = Verdict("Undecided", reason or f"{run.stage}Running", message)
     return with_stage(seen.status, run.stage, verdict, now)

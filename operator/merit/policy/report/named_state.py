@@ -29,6 +29,7 @@ class State(Enum):
     INVALID = auto()  # the declared spec cannot be accepted
     CONFLICT = auto()  # a needed name or route belongs to somebody else
     RECORD_LOST = auto()  # the accepted spec of what serves, or of the candidate, is missing
+    WRITE_REFUSED = auto()  # the API server refuses a write that is due
     HELD = auto()  # the candidate waits for a person: no run follows, or its pods are refused
     EVALUATING = auto()  # the candidate is at gate 1
     CHECKING = auto()  # the candidate is at gate 2
@@ -53,6 +54,7 @@ KSTATUS: dict[State, Word] = {
     State.INVALID: "Stalled",
     State.CONFLICT: "Stalled",
     State.RECORD_LOST: "Stalled",
+    State.WRITE_REFUSED: "Stalled",
     State.HELD: "Stalled",
     State.ROLLED_BACK: "Stalled",
     State.REJECTED: "Stalled",
@@ -64,7 +66,8 @@ KSTATUS: dict[State, Word] = {
 """What kstatus calls each state; `Reconciling` for all others."""
 
 _BY_HAND = ("NotAutomatic", "NoHealthyRevision", "TooOld")
-_REFUSED_PODS = ("QuotaExceeded", "Denied", "NeverReady")
+_REFUSED_PODS = ("QuotaExceeded", "Denied", "NeverReady", "JobWithoutPod")
+_WAITS = ("AwaitingApproval", "JobSuspended")
 _STALLED_GATE = {"Evaluation": "EvaluationFailed", "Feasibility": "Infeasible"}
 INTERNAL_ERROR = "InternalError"
 LACKING = frozenset({"NoPrice", "NoRequests", "NoLoadGenerator"})
@@ -139,6 +142,8 @@ def _obstacle(seen: Observed, status: Status) -> _Named | None:
     if lost := lost_records(seen):
         facts = f"the ControllerRevision {seen.name}-{lost[0]} is missing"
         return State.RECORD_LOST, "RecordLost", facts, "declare that version again"
+    for why in seen.refused_writes.values():
+        return State.WRITE_REFUSED, "Denied", f"the API server refuses a write: {why}", ""
     return None
 
 
@@ -196,7 +201,7 @@ def _of_candidate(seen: Observed, status: Status, candidate: Candidate) -> _Name
         remedy = remedy_by_hand(seen.name, entry) if candidate.held else ""
         advice = f"no run follows by itself: {remedy}" if remedy else ""
         return State.HELD, entry.reason, entry.message, advice
-    waits = entry.verdict != "Undecided" or entry.reason == "AwaitingApproval"
+    waits = entry.verdict != "Undecided" or entry.reason in _WAITS
     return state, entry.reason if waits else _under_way(candidate), entry.message, ""
 
 

@@ -22,6 +22,7 @@ _FIXED = {
     State.INVALID: "correct the spec",
     State.CONFLICT: "go on as soon as nobody else owns it",
     State.RECORD_LOST: "nothing until that version is declared again",
+    State.WRITE_REFUSED: "try the refused write again",
     State.STARTING: "give it traffic once its pods are ready",
     State.CANARY: "judge again with the next scrape",
     State.HOLDBACK: "promote when the holdback is over",

@@ -91,7 +91,8 @@ class Route:
 class JobRun:
     """A gate's Job, and the newest of its pods that ended.
 
-    `message`: the termination message of that pod's report container; None without such a pod.
+    `podless`: it has no pod. `message`: the termination message of that pod's report container;
+    None without a pod that ended.
     `exit_code`, `reason`: of the container that decided its end. `blocked_by`, `blocked`: what a
     pod that does not start waits for, a word and a sentence. `images`: digests that ran.
     `created`, `started`, `ended`: RFC 3339. `deadline`: seconds from its start until Kubernetes
@@ -100,6 +101,7 @@ class JobRun:
 
     name: str
     exists: bool = False
+    podless: bool = False
     finished: bool = False
     succeeded: bool = False
     message: str | None = None
@@ -252,8 +254,8 @@ class Observed:
     `pods`: by a revision's 8 characters. `incident`: the incident of the fleet, in words, empty
     without one; `counting`: it is not known yet whether there is one. `undelivered`: why alerts
     about this object do not arrive. `failed`: the name of the exception that ended a pass, this one
-    or the last, by a defect of ours; empty if none did. `evidence`: none until `decide` has
-    computed it from the newest samples.
+    or the last, by a defect of ours; empty if none did. `refused_writes`: why the API server
+    refuses an action that is due, by its type. `evidence`: from the newest samples, by `decide`.
     """
 
     name: str
@@ -274,6 +276,7 @@ class Observed:
     counting: bool = False
     undelivered: str = ""
     failed: str = ""
+    refused_writes: Mapping[str, str] = field(default_factory=dict)
     tuning: Tuning = Tuning()
     evidence: Evidence = field(default_factory=Evidence)
 

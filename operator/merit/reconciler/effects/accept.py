@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 
 from merit.api.hashing import Identity
@@ -21,6 +22,8 @@ from merit.traffic.router import Split
 
 NOT_SEEN_YET = "no params found for policy binding"
 """Of the chart's policy that asks for a ModelDeployment in the namespace: its own cache is late."""
+LARGEST = 1 << 20
+"""Bytes of a record: etcd takes 1.5 MiB by default, managed fields included."""
 
 
 async def accept(writer: ObjectWriter) -> None:
@@ -44,6 +47,12 @@ async def accept(writer: ObjectWriter) -> None:
         deployment=made,
         service=service,
     )
+    size = len(json.dumps(record, separators=(",", ":")))
+    if size > LARGEST:
+        much = f"its record would have {size >> 10} KiB, more than {LARGEST >> 10} KiB"
+        remedy = "move large parts of the templates into ConfigMaps"
+        writer.memory.refused = (generation, Invalid("spec", much, remedy), writer.now)
+        return
     await writer.create(record)
     writer.memory.add_record(key.name, accepted_name(key.name, identity.key), record["data"])
 
