@@ -8,7 +8,7 @@ from typing import Any
 
 import merit
 from tests.scenarios.scripts import rollouts, steps
-from tests.scenarios.scripts.steps import USER, annotate, apply, live, rejected
+from tests.scenarios.scripts.steps import USER, annotate, apply, exposed, live, rejected
 from tests.world.evaluations import MALFORMED, NO_IMAGE, OOM_KILLED, REPORT_LOST, Ending
 from tests.world.manifests import manifest
 from tests.world.world import Step, World
@@ -268,6 +268,23 @@ async def test_a_candidate_is_compared_with_the_record_of_stable() -> None:
     await world.play()
     assert condition(world, "Stalled")["reason"] == "NoComparison"
     assert world.weights == {"good": 100}
+
+
+async def test_what_never_served_is_compared_again_with_what_serves_now() -> None:
+    compared = bars({"metric": "recall", "noWorseThanStable": "0.01"})
+    world = await first(Ending(), bars=compared)
+    world.actors.endings["best"] = (Ending({"metrics": {"recall": {"v": 0.98, "n": 5000}}}),)
+    world.script = (
+        *world.script,
+        edited("better", exposed("better"), bars=compared),
+        edited("best", live("best"), bars=compared),
+        edited("better", rejected, bars=compared),
+    )
+    await world.play()
+    assert "recall -0.08 vs stable" in evaluation(world)["message"]
+    world.script = (*world.script, edited("good", live("good"), bars=compared))
+    await world.play()  # a revert to what served all users is not held up
+    assert evaluation(world)["reason"] in ("AlreadyPassed", "Restored")
 
 
 async def test_an_unfair_version_is_rejected_and_its_slice_is_named() -> None:

@@ -170,13 +170,17 @@ class BypassSeen(Reported):
 
 
 class Passed(Reported):
-    """A gate that content has passed. It is not run again while its bars are unchanged."""
+    """A gate that content has passed. It is not run again while its bars are unchanged.
+
+    `stable`: the revision that it was compared with, where a bar compares; empty without one.
+    """
 
     revision: str
     stage: Stage
     policy: str
     record: str
     at: str
+    stable: str = ""
 
 
 class Leaving(Reported):

@@ -113,7 +113,7 @@ def skip_stage(seen: Observed, now: float) -> Decision | None:
         return None
     if stage == "Rollout":
         return _promoted(seen, candidate, accepted.identity, now)
-    if passed_before(seen.status, accepted.identity, stage) is not None:
+    if passed_before(seen.status, accepted, stage) is not None:
         return None  # passed under the same bars: there is nothing to skip
     record = _record(seen, candidate, accepted.identity, stage, now)
     skipped = Verdict("Undecided", "Bypassed", f"not run: {_why(seen.status)}")

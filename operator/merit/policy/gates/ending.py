@@ -79,7 +79,7 @@ def end_gate(
     if verdict.kind == "Good":
         status = status.model_copy(update={"candidate": onward, "analysis": None})
         if record is not None:
-            status = with_gate_passed(status, identity, gate.stage, name, now)
+            status = with_gate_passed(status, accepted, gate.stage, name, now)
         note = Note(verdict.reason, versioned)
         return decisive(status, f"{onward.short} {gate.passed}", brief, now, note, actions=actions)
     kept = replace(verdict, message=brief)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from merit.api.hashing import Identity
+from merit.api.spec import Spec
 from merit.api.status import Candidate, Passed, Stage, Status
+from merit.policy.state.observed import Accepted
 from merit.policy.state.times import seconds, stamp
 from merit.policy.state.transitions import was_promoted
 from merit.policy.state.verdict import Verdict
@@ -45,26 +46,41 @@ def next_attempt(candidate: Candidate, now: float, *, failures: int = 0) -> Cand
     )
 
 
+def compared_with(spec: Spec, status: Status, stage: Stage) -> str:
+    """The revision that a bar of this gate compares with; empty if none does, or nothing serves."""
+    bars = spec.evaluation.bars if stage == "Evaluation" else ()
+    compares = any(bar.no_worse_than_stable is not None for bar in bars)
+    return status.stable.revision if compares and status.stable is not None else ""
+
+
 def with_gate_passed(
-    status: Status, identity: Identity, stage: Stage, record: str, now: float
+    status: Status, accepted: Accepted, stage: Stage, record: str, now: float
 ) -> Status:
     """The status with this gate as passed. `record`: the name of the ConfigMap that keeps it."""
+    identity = accepted.identity
     entry = Passed(
         revision=identity.revision,
         stage=stage,
         policy=identity.stage_policy(stage),
         record=record,
         at=stamp(now),
+        stable=compared_with(accepted.spec, status, stage),
     )
     others = (p for p in status.passed if (p.revision, p.stage) != (entry.revision, entry.stage))
     return status.model_copy(update={"passed": (entry, *others)[:PASSED_KEPT]})
 
 
-def passed_before(status: Status, identity: Identity, stage: Stage) -> Verdict | None:
-    """Why this gate is not run again; None if it has to run."""
+def passed_before(status: Status, accepted: Accepted, stage: Stage) -> Verdict | None:
+    """Why this gate is not run again; None if it has to run.
+
+    What was compared with another revision than the one that serves now is compared with that,
+    unless it served all users once: a revert is never held up.
+    """
+    identity, serves = accepted.identity, compared_with(accepted.spec, status, stage)
     for entry in status.passed:
         same = (entry.revision, entry.stage) == (identity.revision, stage)
-        if same and entry.policy == identity.stage_policy(stage):
+        same = same and entry.policy == identity.stage_policy(stage)
+        if same and entry.stable == (serves or entry.stable):
             why = f"passed before under the same bars; not run again (record {entry.record})"
             return Verdict("Good", "AlreadyPassed", why)
     if was_promoted(status, identity):

@@ -14,7 +14,7 @@ from merit.policy.gates.evaluation.bars import Serving
 from merit.policy.gates.evaluation.job_outcome import Outcome, outcome
 from merit.policy.gates.evaluation.report import Report, parse_report
 from merit.policy.gates.job_run import GateRun, gate_run, start, wait
-from merit.policy.gates.retry_policy import next_attempt, passed_before
+from merit.policy.gates.retry_policy import compared_with, next_attempt, passed_before
 from merit.policy.gates.strict_json import plain
 from merit.policy.signals.baselines import declared_drifts, new_baseline, with_baselines
 from merit.policy.state.decision import Decision, Record
@@ -30,7 +30,7 @@ def evaluate(seen: Observed, now: float) -> Decision | None:
     if run is None or run.stage != "Evaluation" or run.candidate.superseded:
         return None
     onward = next_attempt(run.candidate, now).model_copy(update={"stage": "Feasibility"})
-    before = passed_before(seen.status, run.accepted.identity, "Evaluation")
+    before = passed_before(seen.status, run.accepted, "Evaluation")
     if before is not None:
         return end_gate(EVALUATION, seen, before, None, onward, now)
     if run.candidate.held:
@@ -61,9 +61,7 @@ def evaluate(seen: Observed, now: float) -> Decision | None:
 def compares_with_stable(seen: Observed) -> bool:
     """Whether the verdict that is due may need the serving revision's own record."""
     run = gate_run(seen)
-    if run is None or run.stage != "Evaluation" or seen.status.stable is None:
-        return False
-    return any(bar.no_worse_than_stable is not None for bar in run.accepted.spec.evaluation.bars)
+    return run is not None and bool(compared_with(run.accepted.spec, seen.status, run.stage))
 
 
 def unreadable_report(spec: Spec | Invalid, tuning: Tuning) -> Invalid | None:

@@ -33,7 +33,7 @@ def check_feasibility(seen: Observed, now: float) -> Decision | None:
         return None
     if candidate.superseded:
         return None
-    before = passed_before(seen.status, accepted.identity, "Feasibility")
+    before = passed_before(seen.status, accepted, "Feasibility")
     if before is not None:
         return _end(seen, candidate, before, None, now)
     demand = demand_of(accepted.spec, seen.tuning.prices)

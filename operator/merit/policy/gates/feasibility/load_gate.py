@@ -50,7 +50,7 @@ def needs_pods(seen: Observed, status: Status) -> bool:
     run = gate_run(replace(seen, status=status))
     if run is None or candidate.held or candidate.superseded or not seen.tuning.load_image:
         return False
-    if passed_before(status, run.accepted.identity, "Feasibility") is not None:
+    if passed_before(status, run.accepted, "Feasibility") is not None:
         return False
     demand = demand_of(run.accepted.spec, seen.tuning.prices)
     return not isinstance(demand, Unpriced) and demand.replicas_min <= demand.most
