@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -124,13 +125,44 @@ async def test_edits_by_hand_are_put_right_and_then_it_is_quiet(stage: Stage) ->
     assert versions(stage) == before
 
 
-async def test_an_addition_that_no_apply_takes_back_is_said_with_its_manager(stage: Stage) -> None:
+ADDITIONS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "kubectl rollout restart": lambda template: template["metadata"].update(
+        annotations={"kubectl.kubernetes.io/restartedAt": "2027-01-15T09:00:00Z"}
+    ),
+    "Reloader's variable": lambda template: template["spec"]["containers"][0]["env"].append(
+        {"name": "STAKATER_FRAUD_CONFIGMAP", "value": "0a1b"}
+    ),
+    "an injected sidecar": lambda template: template["spec"]["containers"].append(
+        {"name": "proxy", "image": "example.com/proxy:1"}
+    ),
+    "kubectl set resources": lambda template: template["spec"]["containers"][0].update(
+        resources={"limits": {"cpu": "2"}}
+    ),
+    "a node selector": lambda template: template["spec"].update(nodeSelector={"disk": "ssd"}),
+}
+
+
+@pytest.mark.parametrize("what", ADDITIONS)
+async def test_what_others_add_to_a_deployment_stays_and_costs_no_write(
+    stage: Stage, what: str
+) -> None:
     stage.declare("good")
     await stage.run(live("good"), "it serves")
-    pinned = {"spec": {"template": {"spec": {"nodeSelector": {"disk": "ssd"}}}}}
-    stage.api.merge(named(stage, "Deployment"), pinned, STRANGER)
-    await stage.advance(30.0)
-    assert STRANGER in stage.status["summary"]
+    await stage.advance(400.0)
+    deployment = named(stage, "Deployment")
+    stage.store.refresh()
+    template = copy.deepcopy(stage.store.objects[deployment]["spec"]["template"])
+    ADDITIONS[what](template)
+    stage.api.merge(deployment, {"spec": {"template": template}}, STRANGER)
+    stage.store.refresh()
+    added = stage.store.objects[deployment]["spec"]["template"]
+    before = versions(stage)
+    await stage.advance(60.0)
+    stage.store.refresh()
+    assert stage.store.objects[deployment]["spec"]["template"] == added
+    assert stage.status["phase"] == "Live"
+    quiet = {ref: v for ref, v in versions(stage).items() if "Deployment" not in ref}
+    assert quiet == {ref: v for ref, v in before.items() if "Deployment" not in ref}
 
 
 async def test_autoscaler_and_budget_are_taken_by_the_server_and_replicas_are_the_scalers(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from merit.kube.cache import Cache, Key, applied_digest, field_managers, project
+from merit.kube.applied_digest import applied_digest
+from merit.kube.cache import Cache, Key, project
 from merit.kube.relist import Relist
 from merit.kube.watch_health import WatchHealth
 from merit.kube.watches import LISTED, Watches
@@ -41,20 +42,58 @@ def test_a_projection_keeps_the_digest_and_not_the_template() -> None:
     assert "template" not in kept["spec"]
 
 
-def test_field_managers_leaves_out_scalers_and_writers_of_status() -> None:
-    def entry(manager: str, fields: dict[str, Any], **more: str) -> dict[str, Any]:
-        return {"manager": manager, "operation": "Update", "fieldsV1": fields, **more}
-
-    obj = deployment()
+def owned(obj: dict[str, Any], **trees: dict[str, Any]) -> dict[str, Any]:
+    """The object with these fields of its spec owned by these managers."""
     obj["metadata"]["managedFields"] = [
-        entry("merit", {"f:spec": {"f:template": {}}}),
-        entry("hpa", {"f:spec": {"f:replicas": {}}}, subresource="scale"),
-        entry("keda", {"f:spec": {"f:replicas": {}}}),
-        entry("controller", {"f:metadata": {}}),
+        {"manager": manager, "operation": "Update", "fieldsV1": {"f:spec": tree}}
+        for manager, tree in trees.items()
     ]
-    assert field_managers(obj) == ""
-    obj["metadata"]["managedFields"].append(entry("kubectl-edit", {"f:spec": {"f:paused": {}}}))
-    assert field_managers(obj) == "kubectl-edit"
+    return obj
+
+
+def container(**fields: Any) -> dict[str, Any]:
+    return {"name": "server", "image": "example.com/server:1", "env": [{"name": "A"}], **fields}
+
+
+SERVER = 'k:{"name":"server"}'
+OURS = {
+    "f:template": {
+        "f:spec": {
+            "f:containers": {
+                ".": {},
+                SERVER: {
+                    ".": {}, "f:name": {}, "f:image": {},
+                    "f:env": {".": {}, 'k:{"name":"A"}': {".": {}, "f:name": {}}},
+                },
+            }
+        }
+    }
+}  # fmt: skip
+
+
+def template(*containers: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    return {"metadata": metadata, "spec": {"containers": list(containers)}}
+
+
+def test_what_others_add_to_the_template_is_no_edit() -> None:
+    plain = owned(deployment(template=template(container())), merit=OURS)
+    before = applied_digest(plain)
+    restarted = template(container(), annotations={"kubectl.kubernetes.io/restartedAt": "now"})
+    reloaded = template(container(env=[{"name": "STAKATER_X", "value": "1"}, {"name": "A"}]))
+    injected = template({"name": "istio-proxy", "image": "istio:1"}, container())
+    limited = template(container(resources={"limits": {"cpu": "2"}}))
+    for changed in (restarted, reloaded, injected, limited):
+        other = owned(deployment(template=changed), merit=OURS, other={"f:template": {}})
+        assert applied_digest(other) == before
+
+
+def test_a_field_of_ours_that_is_changed_or_taken_over_is_an_edit() -> None:
+    before = applied_digest(owned(deployment(template=template(container())), merit=OURS))
+    changed = template(container(image="example.com/other:9"))
+    assert applied_digest(owned(deployment(template=changed), merit=OURS)) != before
+    taken = {"f:template": {"f:spec": {"f:containers": {SERVER: {"f:name": {}}}}}}
+    other = owned(deployment(template=template(container())), merit=taken, other=OURS)
+    assert applied_digest(other) != before
 
 
 async def test_kinds_that_are_not_watched_are_known_from_lists_and_wake_their_owner() -> None:

@@ -74,6 +74,8 @@ PLACES = {  # key in the recording: path in `Observed`
     "undelivered": "undelivered",
     "training": "jobs.training",
     "training_problem": "jobs.training_problem",
+    "refused_writes": "refused_writes",
+    "edited": "traffic.edited",
     "tuning": "tuning",
 }
 DROPPED = ("image_digests", "contested")  # of pods and of the route; no rule reads them now
@@ -119,6 +121,8 @@ class Codec:
         self._name = recorded["name"]
         groups: dict[str, Json] = defaultdict(dict)
         for key, place in PLACES.items():
+            if key not in recorded:
+                continue  # a field that is younger than the recording
             group, _, name = place.rpartition(".")
             groups[group][name] = self.decode(_type_at(place), recorded[key])
         top = groups.pop("")

@@ -85,7 +85,7 @@ def full() -> Observed:
         pin=ObservedPin(pin, False, True, (1.0, 2.0)),
         pods={"a" * 8: pods},
         jobs=Jobs(job, ("j",), frozenset({"j", "i"}), job, ("NoCronJob", "is missing")),
-        traffic=Traffic(route, "refused", "conflict", "contested", {"a": True}),
+        traffic=Traffic(route, "refused", "conflict", "contested", {"a": True}, "edited"),
         measurements=Measurements(
             sample=sample,
             live=replace(sample, since=1_799_999_985.0),
@@ -104,6 +104,7 @@ def full() -> Observed:
         ),
         incident="incident",
         undelivered="nobody answers",
+        refused_writes={"RunJob": "forbidden"},
         tuning=Tuning(
             source="it",
             prices=PriceBook("USD", Decimal("0.0310"), Decimal(1), {"gpu": Decimal("1e-9")}),

@@ -209,14 +209,80 @@ async def test_a_new_operator_undoes_an_edit_made_while_none_ran() -> None:
     assert spec(restarted, ref) == before
 
 
-async def test_what_an_apply_cannot_undo_is_reported_with_its_field_manager() -> None:
+def restart(world: World, version: str) -> None:
+    """`kubectl rollout restart`: an annotation of the pod template."""
+    ref = ("Deployment", "risk", f"{NAME}-{world.short(version)}")
+    world.store.patch(ref, rollout_restart(), "kubectl-rollout")
+
+
+def rollout_restart() -> dict[str, Any]:
+    at = {"kubectl.kubernetes.io/restartedAt": "2027-01-15T09:00:00Z"}
+    return {"spec": {"template": {"metadata": {"annotations": at}}}}
+
+
+def crash(world: World) -> None:
+    world.actors.crash_looping.add(f"{NAME}-{world.short('better')}")
+    world.wake_actors()
+
+
+FAULTS: dict[str, tuple[Callable[[World], None], float]] = {
+    "errors": (lambda world: world.traffic.set_errors("better", 0.30), 600.0),
+    "crash loop": (crash, 120.0),
+    "by hand": (lambda world: steps.annotate(world, "rollback", "INC-1"), 120.0),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_what_is_live_and_was_restarted_by_hand_is_taken_back_as_before(fault: str) -> None:
+    world = await World(rollouts.PROMOTED).play()
+    await world.advance(300.0)  # the predecessor's pods have gone
+    writes = world.server.writes
+    restart(world, "better")
+    await world.advance(30.0)
+    assert world.server.writes == writes
+    assert world.status["phase"] == "Live"
+    turn_bad, limit = FAULTS[fault]
+    turn_bad(world)
+    await world.run(lambda w: w.weights == {"good": 100}, limit, "its predecessor serves again")
+
+
+async def test_a_new_version_rolls_out_beside_one_that_was_restarted_by_hand() -> None:
+    world = await serving()
+    restart(world, "good")
+    steps.apply("better", steps.live("better")).do(world)
+    await world.run(steps.live("better"), 1800.0, "promoted")
+    assert not world.invariants.violations
+
+
+async def test_what_others_declare_beside_the_template_stays_and_is_nobodys_business() -> None:
     world = await serving()
     ref = live_object(world, "Deployment")
     pinned = {"spec": {"template": {"spec": {"nodeSelector": {"disk": "ssd"}}}}}
+    writes = world.server.writes
     world.store.patch(ref, pinned, STRANGER)
+    await world.advance(60.0)
+    assert world.server.writes == writes
+    assert world.status["phase"] == "Live"
+    assert spec(world, ref)["spec"]["template"]["spec"]["nodeSelector"] == {"disk": "ssd"}
+
+
+async def test_a_name_that_was_taken_does_not_keep_the_predecessor_from_coming_back() -> None:
+    world = await World(rollouts.PROMOTED).play()
+    await world.advance(300.0)
+    ref = live_object(world, "Service")
+    world.store.patch(ref, {"metadata": {"ownerReferences": None}}, STRANGER)
     await world.advance(30.0)
-    assert STRANGER in world.status["summary"]
-    assert world.weights == {"good": 100}
-    world.store.patch(ref, {"spec": {"template": {"spec": {"nodeSelector": None}}}}, STRANGER)
-    await world.advance(120.0)
-    assert {c["type"]: c["status"] for c in world.status["conditions"]}["Ready"] == "True"
+    assert "OwnershipConflict" in {c["reason"] for c in world.status["conditions"]}
+    world.traffic.set_errors("better", 0.30)
+    await world.run(lambda w: w.weights == {"good": 100}, 600.0, "its predecessor serves again")
+
+
+async def test_a_field_of_ours_that_is_edited_again_and_again_stops_no_rollout() -> None:
+    world = await serving()
+    ref = live_object(world, "Deployment")
+    for _ in range(6):
+        world.store.patch(ref, image(world), STRANGER)
+        await world.advance(5.0)
+    assert "again and again" in world.status["summary"]
+    steps.apply("better", steps.live("better")).do(world)
+    await world.run(steps.live("better"), 1800.0, "promoted")

@@ -6,12 +6,11 @@ objects of a fleet of thousands would not fit beside kopf's own.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from merit.api.names import FIELD_MANAGER, KIND, LABEL_NAME
+from merit.kube.applied_digest import DIGESTED, applied_digest
 
 Object = dict[str, Any]
 
@@ -129,51 +128,6 @@ def project(kind: str, obj: Mapping[str, Any]) -> Object:
     if kind in DIGESTED:
         kept["appliedDigest"] = applied_digest(obj)
     return kept
-
-
-DIGESTED = frozenset(
-    {"Deployment", "Service", "HTTPRoute", "HorizontalPodAutoscaler", "PodDisruptionBudget"}
-)
-"""Kinds whose edits by others are found and undone: their projection has an `appliedDigest`."""
-
-
-def applied_digest(obj: Mapping[str, Any]) -> str:
-    """12 hex digits over what a manual edit would change, as the API server stores it.
-
-    The spec, with what defaults and webhooks added, and our own labels and annotations. Not the
-    replicas, which others may set, nor the labels of others. The generation would not do: each
-    scaling raises it, and not every kind has one.
-    """
-    metadata = obj["metadata"]
-    spec = {k: v for k, v in (obj.get("spec") or {}).items() if k != "replicas"}
-    ours = [
-        {k: v for k, v in (metadata.get(part) or {}).items() if _is_ours(k)}
-        for part in ("labels", "annotations")
-    ]
-    text = json.dumps([spec, ours], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def field_managers(obj: Mapping[str, Any]) -> str:
-    """The other field managers of the spec, replicas aside, with commas; empty if there are none.
-
-    What defaults and webhooks add to a write of ours has no manager, or counts as ours.
-    """
-    found = {
-        str(entry.get("manager", ""))
-        for entry in obj["metadata"].get("managedFields") or ()
-        if entry.get("manager") != FIELD_MANAGER
-        and not entry.get("subresource")
-        and set((entry.get("fieldsV1") or {}).get("f:spec") or ()) - {"f:replicas"}
-    }
-    return ", ".join(sorted(found))
-
-
-def _is_ours(name: str) -> bool:
-    return name.startswith(("merit.dev/", "app.kubernetes.io/managed-by")) or name in _DETACHED
-
-
-_DETACHED = ("kustomize.toolkit.fluxcd.io/reconcile", "helm.toolkit.fluxcd.io/driftDetection")
 
 
 _METADATA = (

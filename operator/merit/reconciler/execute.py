@@ -64,7 +64,7 @@ async def execute(
     Raises what is neither remembered nor in the result.
     """
     memory, refused = writer.memory, writer.memory.refused
-    result, left = Execution(decision.requeue_after), False
+    result, left, foreign = Execution(decision.requeue_after), False, set[str]()
     if not decision.decisive_status:
         memory.keep_denied(a.short for a in decision.actions if isinstance(a, EnsureRevision))
         due = {type(action).__name__ for action in decision.actions}
@@ -72,7 +72,9 @@ async def execute(
             del memory.refused_writes[action_type]
     for action in decision.actions:
         failed = memory.denied or result.error is not None
-        if (failed or left) and isinstance(action, SetTraffic) and action.raises:
+        if isinstance(action, SetTraffic) and (
+            foreign.intersection(action.check_ready) or ((failed or left) and action.raises)
+        ):
             break  # no share rises beside what failed; going back, and the pin, go on
         if leave(action):
             left = True
@@ -84,10 +86,12 @@ async def execute(
             result.requeue_after = min(result.requeue_after or SOON, SOON)
             break
         except Foreign as conflict:
-            known, result.requeue_after = memory.conflict, TRY_AGAIN
+            result.outdated |= memory.conflict is None
+            result.requeue_after = min(result.requeue_after or TRY_AGAIN, TRY_AGAIN)
             memory.conflict = (writer.seen.generation, str(conflict), writer.now)
-            result.outdated = known is None
-            break
+            if isinstance(action, EnsureRevision):
+                foreign.add(action.short)
+            continue  # it is the matter of this child alone
         except ApiError as error:
             result.outdated |= _remember_refusal(memory, action, error)
             result.error = error

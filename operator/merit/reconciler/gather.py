@@ -110,7 +110,11 @@ class Gatherer:
         seen = await self._with_gate_job(key, self._with_traffic(key, obj, seen, children, memory))
         memory.replicas.note({s: max(p.desired, p.ready) for s, p in seen.pods.items()}, now)
         replicas = memory.replicas.means(now)
-        seen = replace(seen, measurements=replace(seen.measurements, replicas=replicas))
+        seen = replace(
+            seen,
+            measurements=replace(seen.measurements, replicas=replicas),
+            traffic=replace(seen.traffic, edited=memory.fought_over(now)),
+        )
         return seen
 
     def with_measurements(self, key: Key, seen: Observed) -> Observed:

@@ -72,6 +72,7 @@ class Memory:
     server refused its objects. `conflict`: generation, sentence, time. `watch`: evidence about what
     serves, newer than in status. `digests`: of what was applied and is not in status yet, by
     `kind/name`; None for a child that was removed. `corrections`: when each child was corrected.
+    `foreign`: children of others in our place: sentence, time.
     `announced`: since when the gateway knows each revision. `pinned`: revision, policy and time of
     the rejection whose pin was written and ought to stand; `pin_losses`: when it had to be written
     again. `traffic_refused`: why weights could not be set. `refused_writes`: why the API server
@@ -91,6 +92,7 @@ class Memory:
     conflict: tuple[int, str, float] | None = None
     digests: dict[str, str | None] = field(default_factory=dict)
     corrections: dict[str, list[float]] = field(default_factory=dict)
+    foreign: dict[str, tuple[str, float]] = field(default_factory=dict)
     watch: WatchState | None = None
     replicas: ReplicaLog = field(default_factory=ReplicaLog)
     record_index: RecordIndex = field(default_factory=RecordIndex)
@@ -131,6 +133,7 @@ class Memory:
         """What was refused or in conflict is tried again after a while."""
         if self.conflict and now - self.conflict[2] > TRY_AGAIN:
             self.conflict = None
+        self.foreign = {c: f for c, f in self.foreign.items() if now - f[1] <= TRY_AGAIN}
         if self.refused and now - self.refused[2] > TRY_AGAIN:
             self.refused = None
         if self.training and now - self.training[2] > TRY_AGAIN:
@@ -196,11 +199,23 @@ class Memory:
         digests = {**status.applied, **self.digests}
         return {child: digest for child, digest in sorted(digests.items()) if digest is not None}
 
-    def note_correction(self, child: str, now: float) -> bool:
-        """This child was corrected once more. True if that happens too often."""
+    def note_correction(self, child: str, now: float) -> None:
+        """This child was corrected once more."""
         recent = [at for at in self.corrections.get(child, ()) if now - at < CORRECTION_WINDOW]
         self.corrections[child] = [*recent, now]
-        return len(recent) >= CORRECTIONS
+
+    def is_fought_over(self, child: str, now: float) -> bool:
+        """Whether it was corrected too often, the last time just now: once a minute will do."""
+        recent = [at for at in self.corrections.get(child, ()) if now - at < CORRECTION_WINDOW]
+        return len(recent) > CORRECTIONS and now - recent[-1] < TRY_AGAIN
+
+    def fought_over(self, now: float) -> str:
+        """Which child others edit again and again, as a sentence; empty if none."""
+        for child in sorted(self.corrections):
+            if self.is_fought_over(child, now):
+                kind, _, name = child.partition("/")
+                return f"{kind} {name} is edited again and again: do not edit it, Merit owns it"
+        return ""
 
     def with_newest_watch(self, status: Status) -> Status:
         """The status with the newest evidence about what serves, which may not be written yet."""

@@ -22,12 +22,7 @@ from merit.policy.state.transitions import DRAIN
 
 
 def missing_pods(seen: Observed, status: Status, now: float) -> list[EnsureRevision]:
-    """What each revision lacks that serves, is a candidate, is compared, or is kept ready.
-
-    Nothing while a name is taken by another owner: it would fail.
-    """
-    if seen.traffic.conflict and seen.traffic.conflict != seen.traffic.contested:
-        return []
+    """What each revision lacks that serves, is a candidate, is compared, or is kept ready."""
     planned = [_stable(seen, status), _candidate(seen, status, now), _compared(seen, status)]
     planned += [_kept(seen, status, leaving, now) for leaving in status.leaving if leaving.kept]
     return [plan for plan in planned if plan and not _is_met(plan, seen.pods_of(plan.short))]

@@ -37,7 +37,7 @@ def traffic_action(seen: Observed, status: Status, now: float) -> SetTraffic | N
     if seen.traffic.contested and not route.exists:
         return None
     shares, announced = dict(route.weights), _announced(seen, status, now)
-    in_line = route.in_sync or bool(seen.traffic.conflict)
+    in_line = route.in_sync or bool(seen.traffic.conflict or seen.traffic.edited)
     too_early = _not_known_to_gateway(seen, weights, stable.short, now)
     if too_early:
         keep = set(shares) <= set(weights) and route.in_sync

@@ -137,8 +137,8 @@ def _obstacle(seen: Observed, status: Status) -> _Named | None:
         return State.INTERNAL_ERROR, INTERNAL_ERROR, failure(seen), "report it with the traceback"
     if (problem := seen.declared.problem) is not None:
         return State.INVALID, problem.reason, problem.sentence(), ""
-    if seen.traffic.conflict:
-        return State.CONFLICT, "OwnershipConflict", seen.traffic.conflict, ""
+    if conflict := seen.traffic.conflict or seen.traffic.edited:
+        return State.CONFLICT, "OwnershipConflict", conflict, ""
     if lost := lost_records(seen):
         facts = f"the ControllerRevision {seen.name}-{lost[0]} is missing"
         return State.RECORD_LOST, "RecordLost", facts, "declare that version again"

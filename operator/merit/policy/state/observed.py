@@ -237,7 +237,8 @@ class Traffic:
 
     `refused`: why the last attempt to set the weights failed, empty if it did not. `conflict`: who
     else owns a name that is needed. `contested`: whose route has what the declared one claims.
-    `idle`: for each leaving revision, whether the gateway sends it no request any more.
+    `edited`: which child others edit again and again. `idle`: for each leaving revision, whether
+    the gateway sends it no request any more.
     """
 
     route: Route = Route()
@@ -245,6 +246,7 @@ class Traffic:
     conflict: str = ""
     contested: str = ""
     idle: Mapping[str, bool] = field(default_factory=dict)
+    edited: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from merit.api.names import API_VERSION, KIND
-from merit.kube.cache import DIGESTED, Cache, Key, applied_digest, field_managers
+from merit.kube.applied_digest import DIGESTED, applied_digest
+from merit.kube.cache import Cache, Key
 from merit.kube.client import Cluster
 from merit.kube.errors import ApiError, Conflict
 from merit.objects.workload import owner_reference
@@ -32,7 +33,7 @@ class NotReady(Exception):
 
 
 class Foreign(Exception):
-    """A name that is needed belongs to somebody else, or somebody else edits the object."""
+    """A name that is needed belongs to somebody else."""
 
 
 def one_line(error: ApiError) -> str:
@@ -72,6 +73,7 @@ class ObjectWriter:
     async def create(self, obj: Object) -> None:
         """Create it; if it exists already, it must be ours."""
         kind, name = obj["kind"], obj["metadata"]["name"]
+        self._not_known_as_foreign(kind, name)
         try:
             result = await self.cluster.create(obj)
         except Conflict:
@@ -89,11 +91,13 @@ class ObjectWriter:
     async def ensure(self, obj: Object, *, strictly: bool = False) -> None:
         """Make the object what is rendered: create it if it is missing, apply it if it differs.
 
-        Edits of others are undone; Foreign if they return again and again, which limits that to
-        once a minute. `strictly`: only onto the version that was decided on, even if nothing but
-        the object's status has changed since.
+        Edits of others are undone; if they return again and again, that is said. `strictly`: only
+        onto the version that was decided on, even if nothing but the object's status has changed
+        since.
         """
         kind, name = obj["kind"], obj["metadata"]["name"]
+        child = f"{kind}/{name}"
+        self._not_known_as_foreign(kind, name)
         known = self.cache.get(kind, self.key.namespace, name)
         if strictly and known is not None:
             known = self._decided_on[kind] or known
@@ -109,22 +113,18 @@ class ObjectWriter:
         if known is None:
             await self.create(obj)
             return
-        child = f"{kind}/{name}"
         expected = self.memory.applied(self.seen.status).get(child)
         same = applied_hash(known) == applied_hash(obj)
         if same and expected == known["appliedDigest"]:
             return
         if same and expected is None and await self._would_change_nothing(obj, known):
             return
-        result = await self._apply(obj, known, strictly=strictly)
-        if not same or expected is None:
+        edited = same and expected is not None
+        if edited and kind != "HTTPRoute" and self.memory.is_fought_over(child, self.now):
             return
-        if applied_digest(result) != expected and (others := field_managers(result)):
-            # An apply restores our fields; fields that others added only they can remove.
-            self.memory.digests[child] = expected
-            raise Foreign(f"{kind} {name} has parts that {others} set: take them out again")
-        if self.memory.note_correction(child, self.now):
-            raise Foreign(f"{kind} {name} is edited again and again: do not edit it, Merit owns it")
+        await self._apply(obj, known, strictly=strictly)
+        if edited:
+            self.memory.note_correction(child, self.now)
 
     async def _would_change_nothing(self, obj: Object, known: Mapping[str, Any]) -> bool:
         """For what was applied before a crash, or before status was lost: a dry-run, no write."""
@@ -182,7 +182,14 @@ class ObjectWriter:
         child = f"{found['kind']} {found['metadata']['name']}"
         if of_predecessor(found, self.key.name, self.seen.uid):
             raise NotReady(f"{child} of the deleted object of this name is still being collected")
-        raise Foreign(f"{child} belongs to somebody else: rename it, or this object")
+        sentence = f"{child} belongs to somebody else: rename it, or this object"
+        self.memory.foreign[child.replace(" ", "/")] = (sentence, self.now)
+        raise Foreign(sentence)
+
+    def _not_known_as_foreign(self, kind: str, name: str) -> None:
+        """Whose it is, is asked once in a while only."""
+        if held := self.memory.foreign.get(f"{kind}/{name}"):
+            raise Foreign(held[0])
 
 
 def _with_version(obj: Object, known: Mapping[str, Any]) -> Object:
