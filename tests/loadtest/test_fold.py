@@ -9,7 +9,7 @@ import pytest
 
 from merit.loadtest.counts import Counts
 from merit.loadtest.fold import Results, fold
-from merit.loadtest.plan import Bar, Plan, Stage, bad_of, edges
+from merit.loadtest.plan import Bar, Plan, Stage, bad_of, edges, invalid_reason
 from merit.loadtest.report import FITS, encode
 from merit.loadtest.vegeta import Throttling, throttling
 from merit.policy.gates.feasibility.load_report import LoadReport, parse_load
@@ -51,6 +51,18 @@ def test_results_may_come_in_any_order() -> None:
 def test_a_failed_request_is_slow_too_however_quickly_it_failed(code: int) -> None:
     stage = folded((0, 0, 1, code))
     assert (stage.failed, stage.done, stage.n) == (1, 0, (0, 0, 1))
+
+
+@pytest.mark.parametrize("code", [301, 302, 307, 308, 400, 404, 101, 304])
+def test_only_2xx_is_an_answer_of_the_model_and_all_else_blames_the_request(code: int) -> None:
+    stage = folded((0, 0, 1, code), (1, 0, 1, 200), (2, 0, 1, 204))
+    assert (stage.refused, stage.failed) == (1, 0)
+
+
+def test_a_load_test_that_met_a_redirect_has_not_asked_the_model() -> None:
+    stage = folded(*((seq, 0, 1, 307) for seq in range(100)))
+    reason, why = invalid_reason(stage, (10.0, 50.0), ())
+    assert reason == "BadRequest" and "100 of 100 answers are not 2xx" in why
 
 
 def test_a_stage_of_nothing_has_no_counts() -> None:

@@ -43,8 +43,8 @@ def is_failure(code: int) -> bool:
 
 
 def is_refusal(code: int) -> bool:
-    """Whether the server rejects the request itself: any other 4xx."""
-    return 400 <= code < 500 and code != TOO_MANY
+    """Whether the answer blames the request: all else but 2xx; nobody follows a redirect."""
+    return not is_failure(code) and not 200 <= code < 300
 
 
 def surely_lost(results: Results, *, due: int, plan: Plan) -> bool:

@@ -44,10 +44,10 @@ class Stage:
     """One stage as it went: `rps` for `s` seconds.
 
     `due` requests were planned, `sent` were sent, `done` of them were answered and `failed` not;
-    `refused` of the done ones were answered with a 4xx that blames the request. `n` counts every
-    sent request by latency: one bin per edge, and one above all of them, where the failed ones are
-    too. `lag99`: how late the generator sent, ms at the 99th percentile; `throttled`: the share of
-    its scheduling periods in which it was throttled.
+    `refused` of the done ones were answered with what blames the request (4xx, redirects). `n`
+    counts every sent request by latency: one bin per edge, and one above all of them, where the
+    failed ones are too. `lag99`: how late the generator sent, ms at the 99th percentile;
+    `throttled`: the share of its scheduling periods in which it was throttled.
     """
 
     rps: float
@@ -152,7 +152,7 @@ def invalid_reason(stage: Stage, le: Sequence[float], bars: Sequence[Bar]) -> tu
         return "GeneratorSaturated", f"the load generator could not keep up: {why}"
     if stage.refused > REFUSED * stage.sent:
         share = f"{stage.refused:,} of {stage.sent:,}"
-        return "BadRequest", f"the server refuses the request: {share} answers are 4xx"
+        return "BadRequest", f"the server refuses the request: {share} answers are not 2xx"
     return "", ""
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from merit.loadtest.counts import Counts
 from merit.loadtest.exposition import MetricsUnreadable, Reading, read
-from merit.loadtest.fold import Results, is_failure, is_refusal
+from merit.loadtest.fold import Results
 from merit.loadtest.order import Order, Scrape
 
 COUNT_DELAY = 10.0  # seconds that a server may take to count its last answer
@@ -35,7 +35,7 @@ class Tally:
     def add(self, results: Results) -> None:
         """Add the results of one attack."""
         self._sent += len(results.code)
-        self._good += sum(not is_failure(code) and not is_refusal(code) for code in results.code)
+        self._good += sum(200 <= code < 300 for code in results.code)
 
     def counts(self) -> Counts:
         """The totals, once the pods have counted all their answers, or COUNT_DELAY is over."""
