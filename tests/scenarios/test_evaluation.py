@@ -6,7 +6,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 import merit
+from merit.objects.workload import deployment, stamped
+from merit.reconciler.effects import accept
 from tests.scenarios.scripts import rollouts, steps
 from tests.scenarios.scripts.steps import USER, annotate, apply, exposed, live, rejected
 from tests.world.evaluations import MALFORMED, NO_IMAGE, OOM_KILLED, REPORT_LOST, Ending
@@ -285,6 +289,30 @@ async def test_what_never_served_is_compared_again_with_what_serves_now() -> Non
     world.script = (*world.script, edited("good", live("good"), bars=compared))
     await world.play()  # a revert to what served all users is not held up
     assert evaluation(world)["reason"] in ("AlreadyPassed", "Restored")
+
+
+async def test_edited_bars_restart_no_pod_though_a_newer_operator_renders_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await first(Ending())
+    ref = ("Deployment", "risk", f"fraud-scorer-{world.status['stable']['short']}")
+    template = world.store.objects[ref]["spec"]["template"]
+
+    def rendered_otherwise(*args: Any) -> dict[str, Any]:
+        made = deployment(*args)
+        made["spec"]["template"]["spec"]["newer"] = True
+        return stamped(made)
+
+    monkeypatch.setattr(accept, "deployment", rendered_otherwise)
+    before = world.status["stable"]["policy"]
+
+    def judged_anew(world: World) -> bool:
+        return bool(world.status["stable"]["policy"] != before)
+
+    world.script = (*world.script, edited("good", judged_anew, bars=bars(least="0.85")))
+    await world.play()
+    await world.advance(60.0)
+    assert world.store.objects[ref]["spec"]["template"] == template
 
 
 async def test_an_unfair_version_is_rejected_and_its_slice_is_named() -> None:

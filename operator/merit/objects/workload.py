@@ -91,9 +91,12 @@ def add_pod_labels(template: Object, more: Mapping[str, str]) -> None:
 
 
 def add_env(container: Object, values: Mapping[str, str]) -> None:
-    """Set environment variables of a container, in place."""
+    """Set environment variables of a container, in place.
+
+    They come first: Kubernetes expands `$(NAME)` only of what stands before.
+    """
     kept = [entry for entry in container.get("env") or () if entry.get("name") not in values]
-    container["env"] = kept + variables(values)
+    container["env"] = variables(values) + kept
 
 
 def variables(values: Mapping[str, str]) -> list[Object]:
@@ -134,7 +137,8 @@ def deployment(name: str, namespace: str, owner: Object, spec: Spec, identity: I
         "MERIT_MODEL_URI": spec.model.uri,
         "MERIT_REVISION": identity.revision,
     }
-    for container in template.get("spec", {}).get("containers", ()):
+    pod = template.get("spec", {})
+    for container in (*(pod.get("initContainers") or ()), *pod.get("containers", ())):
         add_env(container, env)
     return stamped(
         {

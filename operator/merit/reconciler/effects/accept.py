@@ -31,7 +31,11 @@ async def accept(writer: ObjectWriter) -> None:
     declared, key, generation = writer.seen.declared, writer.key, writer.seen.generation
     spec, identity = declared.spec, declared.identity
     assert isinstance(spec, Spec) and identity is not None
-    made = deployment(key.name, key.namespace, writer.owner, spec, identity)
+    same = (a for a in writer.seen.recorded.accepted.values() if a.identity.short == identity.short)
+    if (before := next(same, None)) is not None:
+        made = dict(before.deployment)  # edited bars restart no pod, after an upgrade neither
+    else:
+        made = deployment(key.name, key.namespace, writer.owner, spec, identity)
     service = revision_service(key.name, key.namespace, writer.owner, spec, identity.short)
     drafts = (("spec.serving.template", made), *_others(writer, spec, identity))
     answers = await asyncio.gather(*(_dry_run(writer, field, obj) for field, obj in drafts))
