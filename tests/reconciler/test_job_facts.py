@@ -56,6 +56,29 @@ def test_a_finished_job_has_its_pods_message_times_and_images() -> None:
     assert found.exit_code == 0
 
 
+SIDECAR: dict[str, Any] = {"name": "istio-proxy", "state": {"running": {}}}
+RUNNING = {"metadata": JOB["metadata"], "status": {"active": 1}, "containers": ["e"]}
+
+
+def test_a_report_is_read_when_its_container_has_ended_whatever_sidecar_goes_on() -> None:
+    found = facts(pod(ended(message="report"), SIDECAR, phase="Running"), job=RUNNING)
+    assert (found.finished, found.succeeded, found.message) == (True, True, "report")
+    bad = facts(pod(ended(code=3), SIDECAR, phase="Running"), job=RUNNING)
+    assert (bad.finished, bad.succeeded, bad.exit_code) == (True, False, 3)
+
+
+def test_a_run_goes_on_while_a_container_of_its_own_runs_or_another_pod_may_follow() -> None:
+    both = RUNNING | {"containers": ["e", "f"]}
+    other = {"name": "f", "state": {"running": {}}}
+    assert not facts(pod(ended(message="half"), other, phase="Running"), job=both).finished
+    assert not facts(pod(ended(code=1), phase="Failed"), job=RUNNING).finished
+
+
+def test_a_suspended_job_and_one_without_a_pod_do_not_run() -> None:
+    suspended = facts(job=RUNNING | {"spec": {"suspend": True}})
+    assert suspended.blocked_by == "Suspended" and suspended.podless
+
+
 def test_the_newest_terminated_pod_speaks() -> None:
     old, new = ended(message="old", at="05", code=1), ended(message="new", at="30")
     running = {"name": "e", "state": {"running": {}}}

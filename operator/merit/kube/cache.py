@@ -200,6 +200,13 @@ def _pod(obj: Mapping[str, Any]) -> Object:
     return {"spec": _only(obj.get("spec") or {}, ("nodeName",)), "status": kept}
 
 
+def _job(obj: Mapping[str, Any]) -> Object:
+    """With the names of the containers that were asked for; webhooks may add others to its pods."""
+    kept = _parts("backoffLimit", "suspend", "activeDeadlineSeconds", status=True)(obj)
+    pod = ((obj.get("spec") or {}).get("template") or {}).get("spec") or {}
+    return kept | {"containers": [c.get("name", "") for c in pod.get("containers") or ()]}
+
+
 def _endpoint_slice(obj: Mapping[str, Any]) -> Object:
     endpoints = [
         _only(endpoint, ("conditions", "targetRef")) for endpoint in obj.get("endpoints") or ()
@@ -212,7 +219,7 @@ _PROJECTIONS: dict[str, Callable[[Mapping[str, Any]], Object]] = {
     # Its template is not kept: an edit of it shows in the digest.
     "Deployment": _parts("replicas", "paused", "selector", status=True),
     "Pod": _pod,
-    "Job": _parts("backoffLimit", "suspend", "activeDeadlineSeconds", status=True),
+    "Job": _job,
     "Service": _parts("selector", "ports", "clusterIP", status=False),
     "EndpointSlice": _endpoint_slice,
     # Its status changes every 15 s and is not read.

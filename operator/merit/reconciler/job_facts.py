@@ -27,6 +27,7 @@ def job_facts(name: str, job: Object | None, pods: Iterable[Object]) -> JobRun:
     ]
     pod = _newest_terminated(ours)
     ending = _ending(pod) if pod is not None else {}
+    spoke = pod is not None and _has_spoken(pod, job.get("containers") or ())
     reason = str(failed.get("reason", ""))
     blocked_by, blocked = next((why for p in ours if (why := why_blocked(p))), ("", ""))
     if (job.get("spec") or {}).get("suspend"):
@@ -36,8 +37,8 @@ def job_facts(name: str, job: Object | None, pods: Iterable[Object]) -> JobRun:
         name=name,
         exists=True,
         podless=not ours,
-        finished=has_ended(job),
-        succeeded=is_true(job, "Complete"),
+        finished=has_ended(job) or spoke,
+        succeeded=is_true(job, "Complete") or (spoke and not ending.get("exitCode")),
         message=None if pod is None else ending.get("message", ""),
         exit_code=ending.get("exitCode"),
         reason=reason if late else str(ending.get("reason", "")) or reason,
@@ -55,6 +56,15 @@ def job_facts(name: str, job: Object | None, pods: Iterable[Object]) -> JobRun:
 def has_ended(job: Object) -> bool:
     """Whether it is complete or has failed, and all its pods with it."""
     return is_true(job, "Complete") or is_true(job, "Failed")
+
+
+def _has_spoken(pod: Object, asked_for: Iterable[str]) -> bool:
+    """Whether all containers of the Job's own template have ended, and only a sidecar goes on."""
+    status = pod.get("status") or {}
+    if status.get("phase") != "Running":
+        return False  # the Job itself says how it went, and may start another pod
+    ended = {c.get("name") for c in status.get("containerStatuses") or () if _terminated(c)}
+    return bool(asked_for) and ended.issuperset(asked_for)
 
 
 def _terminated(container: Object) -> Object:
