@@ -8,7 +8,7 @@ from typing import Any
 
 from merit.api.names import revision_name
 from merit.api.rollout import Route as DeclaredRoute
-from merit.api.spec import Spec
+from merit.api.spec import Spec, serving_container
 from merit.api.status import Status
 from merit.kube.cache import Cache, Key
 from merit.objects.workload import owner_reference
@@ -48,7 +48,15 @@ class Children:
                 and self._is_in_sync(service, record.service)
             )
             found[short] = replace(
-                pod_facts(short, deployment, pods, in_sync=in_sync, now=now, service=service),
+                pod_facts(
+                    short,
+                    deployment,
+                    pods,
+                    in_sync=in_sync,
+                    now=now,
+                    service=service,
+                    server=serving_container(record.spec)["name"] if record else "",
+                ),
                 remains=True,
                 scaling=self._scaling(name),
                 budget=self._is_unedited("PodDisruptionBudget", name),

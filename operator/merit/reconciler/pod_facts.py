@@ -12,6 +12,7 @@ from merit.policy.state.times import seconds
 
 Object = Mapping[str, Any]
 _LOOP = "crash loop"
+RECENT = 600.0  # seconds: an older end is history, whatever restartCount adds up to
 NODE_LOST = 360.0  # seconds: until a node counts as lost (50), until its pods go (300), and some
 _PULL = {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"}
 
@@ -42,13 +43,19 @@ def pod_facts(
     in_sync: bool,
     now: float,
     service: Object | None = None,
+    server: str = "",
 ) -> RevisionPods:
-    """What Kubernetes says of one revision's pods at Unix time `now`."""
+    """What Kubernetes says of one revision's pods at Unix time `now`.
+
+    `server`: the container whose end is the model's fault; empty if it is not known, so that all
+    but init containers count. What runs before or beside it is judged by whether the pod is ready.
+    """
     if deployment is None:
         return RevisionPods(short=short)
     existing = [p for p in pods if _counts(p)]
     ours = [p for p in existing if (p["metadata"].get("labels") or {}).get(LABEL_REVISION) == short]
-    down = [reason for p in ours if (reason := _down(p))]
+    serving = [(p, _serving(p, server)) for p in ours]
+    down = [reason for _, found in serving if (reason := _down(found))]
     blocked = next((why for p in ours if (why := why_blocked(p))), None) or _quota(deployment)
     not_progressing = _progress(deployment)
     return RevisionPods(
@@ -58,9 +65,9 @@ def pod_facts(
         desired=int((deployment.get("spec") or {}).get("replicas", 1)),
         ready=sum(is_true(p, "Ready") for p in ours),
         ready_since=min((_since(p) for p in ours if is_true(p, "Ready")), default=0.0),
-        restarts=sum(_restarts(p) for p in ours),
+        restarts=max((_restarts(found) for _, found in serving), default=0),
         down=len(down),
-        crashed=sum(bool(_down(p)) or _crashed(p) for p in ours),
+        crashed=sum(bool(_down(found)) or _crashed(p, found, now) for p, found in serving),
         looping=sum(reason.startswith(_LOOP) for reason in down),
         blocked_by=blocked[0],
         blocked=blocked[1],
@@ -125,13 +132,19 @@ def containers(pod: Object | None) -> list[Object]:
     return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
 
 
-def _restarts(pod: Object) -> int:
-    return sum(int(c.get("restartCount", 0)) for c in containers(pod))
+def _serving(pod: Object, server: str) -> list[Object]:
+    """The status of the serving container; of all regular ones where its name is not known."""
+    regular = (pod.get("status") or {}).get("containerStatuses") or ()
+    return [c for c in regular if not server or c.get("name") == server]
 
 
-def _down(pod: Object) -> str:
-    """How this pod fails by its own fault; empty if it does not."""
-    for container in containers(pod):
+def _restarts(serving: Iterable[Object]) -> int:
+    return sum(int(c.get("restartCount", 0)) for c in serving)
+
+
+def _down(serving: Iterable[Object]) -> str:
+    """How a pod fails by its own fault; empty if it does not."""
+    for container in serving:
         waiting = (container.get("state") or {}).get("waiting") or {}
         last = (container.get("lastState") or {}).get("terminated") or {}
         if waiting.get("reason") == "CrashLoopBackOff":
@@ -142,10 +155,18 @@ def _down(pod: Object) -> str:
     return ""
 
 
-def _crashed(pod: Object) -> bool:
-    """Whether it runs again after it ended by its own fault; what a node ends is not counted."""
-    for container in containers(pod):
+def _crashed(pod: Object, serving: Iterable[Object], now: float) -> bool:
+    """Whether it ended by its own fault lately and runs again; what a node ends is not counted.
+
+    What ended is long ago where the pod has been ready ever since.
+    """
+    for container in serving:
         last = (container.get("lastState") or {}).get("terminated") or {}
+        ended = seconds(str(last.get("finishedAt") or "")) or (
+            is_true(pod, "Ready") and _since(pod)
+        )
+        if ended and now - ended > RECENT:
+            continue
         if last.get("reason") in ("OOMKilled", "Error") and last.get("exitCode") != 255:
             return True
     return False

@@ -37,14 +37,14 @@ class RevisionPods:
     """What Kubernetes reports of one revision's pods, from the informer cache.
 
     `exists`: its Deployment is there. `in_sync`: Deployment and Service are as recorded. `desired`,
-    `ready`: pods; `ready_since`: since when one of them has been ready, Unix seconds, 0 if unknown.
-    `down`: pods that cannot serve by their own fault (crash loop, OOM kill); `looping`: those of
-    them that end again and again; `crashed`: those that are down or ended by their own fault
-    before. `blocked`: what the platform lacks for them, `blocked_by` in one word (ImagePull,
-    Unschedulable, QuotaExceeded, Denied). `deadline_exceeded`: a pod had progressDeadlineSeconds on
-    a live node and is not ready. `remains`: some object of the revision is left, if only its
-    Service. `scaling`: the minimum and maximum of its autoscaler, None without one; `budget`: it
-    has a disruption budget. `diverted`: its Service selects the pods of another revision.
+    `ready`: pods; `ready_since`: since when one is, Unix seconds, 0 if unknown. `down`: pods that
+    cannot serve by their own fault (crash loop, OOM kill); `looping`: those of them that end again
+    and again; `crashed`: those that are down or ended by their own fault lately; `restarts`: the
+    most of one pod. `blocked`: what the platform lacks for them, `blocked_by` in one word
+    (ImagePull, Unschedulable, QuotaExceeded, Denied). `deadline_exceeded`: a pod had
+    progressDeadlineSeconds on a live node and is not ready. `remains`: some object of the revision
+    is left, if only its Service. `scaling`: the minimum and maximum of its autoscaler, None without
+    one; `budget`: it has a disruption budget. `diverted`: its Service selects other pods.
     """
 
     short: str
@@ -92,11 +92,10 @@ class JobRun:
     """A gate's Job, and the newest of its pods that ended.
 
     `podless`: it has no pod. `message`: the termination message of that pod's report container;
-    None without a pod that ended.
-    `exit_code`, `reason`: of the container that decided its end. `blocked_by`, `blocked`: what a
-    pod that does not start waits for, a word and a sentence. `images`: digests that ran.
-    `created`, `started`, `ended`: RFC 3339. `deadline`: seconds from its start until Kubernetes
-    ends it, 0 if never.
+    None without a pod that ended. `exit_code`, `reason`: of the container that decided its end.
+    `blocked_by`, `blocked`: what a pod that does not start waits for, a word and a sentence.
+    `images`: digests that ran. `created`, `started`, `ended`: RFC 3339. `deadline`: seconds from
+    its start until Kubernetes ends it, 0 if never.
     """
 
     name: str
@@ -256,8 +255,8 @@ class Observed:
     `pods`: by a revision's 8 characters. `incident`: the incident of the fleet, in words, empty
     without one; `counting`: it is not known yet whether there is one. `undelivered`: why alerts
     about this object do not arrive. `failed`: the name of the exception that ended a pass, this one
-    or the last, by a defect of ours; empty if none did. `refused_writes`: why the API server
-    refuses an action that is due, by its type. `evidence`: from the newest samples, by `decide`.
+    or the last, by a defect of ours. `refused_writes`: why the API server refuses an action that is
+    due, by its type. `evidence`: from the newest samples, by `decide`.
     """
 
     name: str
