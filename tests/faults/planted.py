@@ -1,4 +1,4 @@
-"""Bugs that are planted on purpose, one of a kind: the harness must find each.
+"""Bugs that are planted on purpose: the harness must find each.
 
 `python -m tests.faults --planted` starts an operator with each of them, and fails if one is not
 found. What each takes away is what protects the shipped operator from that fault.
@@ -107,25 +107,6 @@ def _nothing_is_listed_again() -> None:
     Relist.once = once  # type: ignore[method-assign]
 
 
-def _older_views_replace_newer_ones() -> None:
-    from merit.kube import cache
-
-    cache._newer = lambda *_: True
-    _writes_without_a_version()
-
-
-def _writes_without_a_version() -> None:
-    from merit.kube.client import Cluster, merge_patch
-    from merit.reconciler.effects import object_writer
-
-    async def patch_status(self: Any, obj: Any, status: Any, *, timeout: float = 10.0) -> Any:
-        body = {"status": merge_patch(obj.get("status") or {}, status)}
-        return await self.patch(obj, body, subresource="status", timeout=timeout)
-
-    Cluster.patch_status = patch_status  # type: ignore[method-assign]
-    object_writer._with_version = lambda obj, known: obj
-
-
 def _no_time_limit() -> None:
     from merit.kube.client import Cluster
 
@@ -157,30 +138,12 @@ def _watches_are_not_opened_again() -> None:
     _nothing_is_listed_again()
 
 
-def _no_data_is_good() -> None:
-    from merit.prometheus.fleet import Fleet
-    from merit.stats.counts import ArmPair, Counts, NoSample, Sample
-
-    sample = Fleet.sample
-
-    def optimistic(self: Any, arms: Any) -> Any:
-        found = sample(self, arms)
-        if not isinstance(found, NoSample) or arms.since is None:
-            return found
-        good = Counts(n=1e6, bad=0.0)
-        pair = ArmPair(good, good, good, good)
-        at = arms.since + 5.0
-        return Sample(at=at, since=arms.since, signals={"errors": pair, "latency/p99": pair})
-
-    Fleet.sample = optimistic  # type: ignore[method-assign]
-
-
 def _status(error: Exception) -> int:
     return int(getattr(error, "status", -1))
 
 
 JOB, RECORD, REJECTED = "create jobs", "create configmaps", "rejected"
-EVALUATION, CANARY, PROMOTION = "evaluation rejects", "canary rolls back", "promotion"
+EVALUATION, CANARY = "evaluation rejects", "canary rolls back"
 PLANTED: dict[str, Planted] = {
     "names by process": Planted(
         "the name of a Job differs in each process",
@@ -203,12 +166,6 @@ PLANTED: dict[str, Planted] = {
     "no relist": Planted(
         "what a watch has missed is never found",
         _nothing_is_listed_again, "events lost", EVALUATION, JOB),
-    "older views": Planted(
-        "an older version of an object replaces a newer one",
-        _older_views_replace_newer_ones, "events doubled", CANARY, REJECTED),
-    "stale": Planted(
-        "writes carry no version",
-        _writes_without_a_version, "crash, stale lists", CANARY, REJECTED),
     "no time limit": Planted(
         "an answer is waited for without a limit",
         _no_time_limit, "answer after 60 s", EVALUATION, JOB),
@@ -218,7 +175,4 @@ PLANTED: dict[str, Planted] = {
     "watches end": Planted(
         "a watch that has expired is not opened again",
         _watches_are_not_opened_again, "watches expired", EVALUATION, JOB),
-    "no data": Planted(
-        "no data counts as good",
-        _no_data_is_good, "Prometheus down", PROMOTION, "apply httproutes"),
 }  # fmt: skip

@@ -39,6 +39,30 @@ async def in_canary(stage: FaultStage, name: str) -> Run:
     return run
 
 
+async def test_a_leader_that_was_stopped_for_half_a_minute_writes_nothing_any_more(
+    tmp_path: Path,
+) -> None:
+    async with (
+        FaultStage(tmp_path) as stage,
+        Proxy(stage.plane, stage.monitor.newest) as second,
+    ):
+        stage.restarts = False
+        run = await in_canary(stage, "stopped")
+        first = stage.operator
+        standby = stage.start_operator(second, "standby")
+        first.signal(signal.SIGSTOP)
+        await asyncio.sleep(STOPPED)
+        await until(lambda _: bool(second.committed), run, "the other one has taken over")
+        taken = min(write.at for write in second.writes)
+        first.signal(signal.SIGCONT)
+        await until(lambda _: not first.alive(), run, "the first one ends")
+        await until(live("better"), run, "the rollout goes on")
+        late = [w.label for w in stage.proxy.committed.values() if w.at > taken]
+        assert late == []
+        assert judged(run.history, [stage.proxy, second], DWELL).violations == []
+        standby.signal(signal.SIGKILL)
+
+
 async def test_of_two_operators_only_one_writes(tmp_path: Path) -> None:
     async with (
         FaultStage(tmp_path) as stage,
