@@ -143,7 +143,7 @@ def test_with_a_closed_port_every_request_failed() -> None:
     ("code", "failed", "refused"),
     [
         (204, False, False),
-        (302, False, False),
+        (302, False, True),
         (404, False, True),
         (429, True, False),
         (503, True, False),
