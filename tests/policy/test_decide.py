@@ -131,6 +131,9 @@ CASES = [
     silent(rules.restore_from_pin, "a pin about other bars forbids nothing",
            pinned(policy="h1:" + "0" * 64)),
     silent(rules.restore_from_pin, "without a pin there is nothing to restore", SERVING),
+    says(rules.drop_unreadable, "evidence of an unknown shape is dropped",
+         replace(canary(), unread=("analysis",)), note={"StateDropped"}),
+    silent(rules.drop_unreadable, "evidence that is read stays", canary()),
     # what takes traffic away
     says(rules.abort, "a person's no takes a candidate's traffic and rejects it",
          with_token(canary(), "abort"), stage=None, rejected="Aborted", urgent=True),

@@ -80,7 +80,7 @@ PLACES = {  # key in the recording: path in `Observed`
 }
 DROPPED = ("image_digests", "contested")  # of pods and of the route; no rule reads them now
 # By `decide` itself, or of a pass that was none: not recorded.
-COMPUTED = ("evidence", "failed", "counting")
+COMPUTED = ("evidence", "failed", "unread", "counting")
 _hints = cache(get_type_hints)
 
 

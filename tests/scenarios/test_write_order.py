@@ -16,8 +16,8 @@ from merit.policy.state.times import stamp
 from merit.reconciler.loop import Reconciler
 from merit.reconciler.memory import Memory
 from tests.scenarios.scripts import rollouts
-from tests.scenarios.scripts.steps import annotate, apply, exposed, live, pods_down
-from tests.world.manifests import config
+from tests.scenarios.scripts.steps import USER, annotate, apply, exposed, live, pods_down
+from tests.world.manifests import config, manifest
 from tests.world.merge import Object
 from tests.world.pods import CRASH_LOOP, NOT_READY
 from tests.world.server import ApiServer, Faults
@@ -45,6 +45,22 @@ async def test_an_operator_whose_lease_may_expire_during_a_write_writes_nothing(
     assert world.server.writes == writes and "better" in world.weights
     world.leads = True
     await world.run(lambda w: w.weights == {"good": 100}, 5.0, "it leads again")
+
+
+async def test_a_lease_that_may_expire_in_the_midst_of_a_pass_ends_it_before_the_next_write() -> (
+    None
+):
+    world = World(rollouts.FIRST)
+
+    def slowly(_: int) -> None:
+        world.leads = False
+
+    world.server.after = slowly
+    world.store.apply(manifest("good"), USER)
+    await world.advance(30.0)
+    assert world.server.writes == 1
+    world.server.after, world.leads = None, True
+    await world.play()
 
 
 async def test_a_weight_is_raised_on_the_present_endpoints_not_on_those_in_the_cache() -> None:

@@ -9,7 +9,7 @@ import pytest
 from merit.policy.state.prices import PriceBook, Unpriced, parse_quantity, unit_price
 from merit.simulate.sampling import binomial
 from merit.stats.counts import Counts
-from merit.stats.e_process import Betting, EProcess, log_e_increment, log_mean
+from merit.stats.e_process import Betting, EProcess, bounded, log_e_increment, log_mean
 from merit.stats.early_failure import EarlyFailure
 from merit.stats.histogram import quantile
 from merit.stats.ladder import first_step, ladder, margin
@@ -184,3 +184,8 @@ def test_a_sidecar_adds_up():
 def test_what_cannot_be_priced_is_never_free(pod, reason):
     price = unit_price(pod, BOOK)
     assert isinstance(price, Unpriced) and price.reason == reason
+
+
+def test_a_log_e_value_that_is_no_number_is_no_evidence() -> None:
+    assert bounded(math.nan) == 0.0
+    assert bounded(math.inf) > 0 > bounded(-math.inf)

@@ -60,6 +60,14 @@ def parse_spec(raw: Mapping[str, Any], *, name: str) -> Spec | Invalid:
     return parsed if isinstance(parsed, Spec) else parsed[0]
 
 
+def recorded_spec(raw: Mapping[str, Any]) -> Spec:
+    """A spec that was accepted before. Raises ValueError if it cannot be read any more.
+
+    It is not checked again: a rule that came later must not take what serves out of sight.
+    """
+    return Spec.model_validate(_without_nulls(raw, 0))
+
+
 def read_spec(raw: Mapping[str, Any], *, name: str) -> Spec | tuple[Invalid, ...]:
     """The same, with all mistakes, the most helpful first. Never raises."""
     if not _NAME.match(name):

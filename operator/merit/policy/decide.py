@@ -13,7 +13,7 @@ from functools import reduce
 from merit.api.status import Status
 from merit.policy.desired.converge import converge
 from merit.policy.desired.leaving import leaving_due_in
-from merit.policy.desired.ledger import restore
+from merit.policy.desired.ledger import drop_unreadable, restore
 from merit.policy.desired.pin import restore_from_pin
 from merit.policy.desired.records import require_records
 from merit.policy.desired.traffic import first_share_in
@@ -84,6 +84,7 @@ SAFETY: tuple[Rule, ...] = (
 )
 RULES: tuple[Rule, ...] = (
     *SAFETY,
+    drop_unreadable,  # evidence in status has an unknown shape
     # what is declared, and whether it can be accepted
     frozen,  # it is invalid, or a name is somebody else's: nothing below may act
     require_records,  # an accepted spec that is needed is not on record

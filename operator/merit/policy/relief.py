@@ -19,17 +19,17 @@ from merit.policy.outcomes.roll_back import with_evidence
 from merit.policy.report.conditions import with_failure
 from merit.policy.report.present import present
 from merit.policy.state.decision import (
+    DROPPED,
     Action,
     ClearPin,
     Decision,
     Divert,
     EnsureRevision,
-    Note,
     RemoveRevision,
     SetTraffic,
     WriteLedger,
     WritePin,
-    decisive,
+    dropped,
 )
 from merit.policy.state.observed import Observed
 from merit.policy.state.route_kind import by_pods
@@ -40,27 +40,27 @@ T = TypeVar("T")
 
 # Of status, each of which may be lost: it is measured again.
 PARTS = ("analysis", "comparison", "watch", "drift", "signals")
-DROPPED_FOR = 3600.0  # seconds: if it fails again within them, the part is not what is wrong
+DROPPED_FOR = 3600.0  # seconds: if it fails again within them, no part is what is wrong
 IDLE = 60.0  # seconds until the next attempt while nobody is exposed
 HARMLESS = (EnsureRevision, Divert, WritePin, ClearPin, WriteLedger)
 
 
 def decide_despite(seen: Observed, now: float) -> Decision:
     """The answer of a pass in which `decide` raised `seen.failed`, at Unix time `now`."""
-    return _without_unreadable(seen, now) or _relieve(seen, now)
+    return _attempt(_without_unreadable, seen, now) or _relieve(seen, now)
 
 
 def _without_unreadable(seen: Observed, now: float) -> Decision | None:
     """Drop the part of status without which the decision is made; None if there is no such part."""
+    before = (d for d in seen.status.decisions if d.what.startswith(DROPPED))
+    if any(age(d.at, now) < DROPPED_FOR for d in before):
+        return None
     for parts in (*((part,) for part in PARTS), PARTS):
-        what = f"dropped from status: {', '.join(parts)}"
-        lately = (d for d in seen.status.decisions if d.what == what)
         status = _without(seen.status, parts)
-        if status == seen.status or any(age(d.at, now) < DROPPED_FOR for d in lately):
+        if status == seen.status:
             continue
         if _attempt(decide, replace(seen, status=status, failed=""), now) is not None:
-            why = f"it could not be read ({seen.failed}), and begins anew"
-            return decisive(status, what, why, now, Note("StateDropped", f"{what}: {why}", True))
+            return dropped(status, parts, seen.failed, now)
     return None
 
 

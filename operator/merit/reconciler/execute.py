@@ -57,11 +57,16 @@ class Execution:
 
 
 async def execute(
-    writer: ObjectWriter, decision: Decision, leave: Callable[[Action], bool] = lambda _: False
+    writer: ObjectWriter,
+    decision: Decision,
+    may_decide: Callable[[], bool],
+    leave: Callable[[Action], bool] = lambda _: False,
 ) -> Execution:
     """Carry out the decision's actions, those aside that `leave` names.
 
-    Raises what is neither remembered nor in the result.
+    Raises what is neither remembered nor in the result. `may_decide`: whether a write that begins
+    now ends while this process certainly leads. One slow call may take longer than the Lease has
+    left, so that is asked before each.
     """
     memory, refused = writer.memory, writer.memory.refused
     result, left, foreign = Execution(decision.requeue_after), False, set[str]()
@@ -71,6 +76,8 @@ async def execute(
         for action_type in memory.refused_writes.keys() - due:
             del memory.refused_writes[action_type]
     for action in decision.actions:
+        if not may_decide():
+            break
         failed = memory.denied or result.error is not None
         if isinstance(action, SetTraffic) and (
             foreign.intersection(action.check_ready) or ((failed or left) and action.raises)
@@ -107,7 +114,7 @@ async def execute(
             memory.traffic_refused = ""
         if isinstance(action, DECISIVE):
             result.requeue_after = AT_ONCE
-    if memory.refused is not refused:
+    if memory.refused is not refused or not may_decide():
         result.outdated = True
     if result.outdated:
         result.requeue_after = AT_ONCE

@@ -46,7 +46,7 @@ from merit.prometheus.sources import Sources
 from merit.reconciler.children import Children
 from merit.reconciler.job_facts import has_ended, job_facts
 from merit.reconciler.measurements import MeasurementReader
-from merit.reconciler.memory import Memory, read_status
+from merit.reconciler.memory import Memory, read_status, unread_parts
 from merit.reconciler.pod_facts import owned_by
 from merit.reconciler.route_claims import RouteClaims
 from merit.traffic import ROUTERS
@@ -75,7 +75,8 @@ class Gatherer:
         metadata = obj["metadata"]
         uid = metadata["uid"]
         await memory.load(self._cluster, key, uid)
-        status = memory.with_newest_watch(read_status(obj.get("status") or {}))
+        recorded = read_status(obj.get("status") or {})
+        status = memory.with_newest_watch(recorded)
         declared = self._declared(key, obj, memory)
         memory.forget_other_pin(declared.identity)
         accepted = memory.accepted(declared.spec, declared.identity, status.route)
@@ -86,6 +87,7 @@ class Gatherer:
             uid=uid,
             generation=_generation(obj),
             status=status,
+            unread=unread_parts(obj.get("status") or {}, recorded),
             seen_before=status.observed_generation >= 0,
             deleting=bool(metadata.get("deletionTimestamp")),
             pods=children.pods(accepted, now),

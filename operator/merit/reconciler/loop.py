@@ -72,7 +72,7 @@ class Reconciler:
         defer: Callable[[Key], None] = lambda _key: None,
     ) -> None:
         self._cluster, self._cache, self._recorder, self._now = cluster, cache, recorder, now
-        self._may_decide, self._defer = may_decide, defer
+        self._may_write, self._defer = partial(may_decide, QUICK), defer
         self._exposure = Exposure(cache, config, metrics)
         self._route_claims = RouteClaims()
         self._gatherer = Gatherer(cluster, cache, metrics, config, self._route_claims)
@@ -123,7 +123,7 @@ class Reconciler:
     async def _pass(self, key: Key, obj: Object, *, hurried: bool) -> float | None:
         seen, memory, now = await self._gather(key, obj)
         seen, decision = self._decide(key, seen, memory, now)
-        if not self._may_decide(QUICK):
+        if not self._may_write():
             return SOON  # the Lease may expire before a write ends: another replica decides
         this = _Pass(key, obj, memory, now, seen, on_record=seen.status)
         overtaken = memory.overtaken
@@ -164,7 +164,6 @@ class Reconciler:
         return seen, memory, now
 
     def _failed(self, key: Key, seen: Observed, memory: Memory, error: Exception) -> Observed:
-        """The view of a pass that goes on after a defect of ours."""
         memory.failed = type(error).__name__
         self._telemetry.failed(key, error, new=memory.failed != seen.failed)
         return replace(seen, failed=memory.failed)
@@ -203,7 +202,8 @@ class Reconciler:
         self._defer(writer.key)
         if decision.decisive_status:
             return None  # its actions come before it
-        done = await execute(writer, decision, leave=partial(takes_long, writer.seen, decision))
+        leave = partial(takes_long, writer.seen, decision)
+        done = await execute(writer, decision, self._may_write, leave)
         if done.error is not None:
             raise done.error
         return done.requeue_after
@@ -212,7 +212,7 @@ class Reconciler:
         self, this: _Pass, decision: Decision, writer: ObjectWriter
     ) -> float | None:
         """Actions first, then status, then Events. Returns as `reconcile`."""
-        done = await execute(writer, decision)
+        done = await execute(writer, decision, self._may_write)
         if done.outdated:
             return done.requeue_after
         if await self._write_status(this, decision, writer):
@@ -281,7 +281,7 @@ class Reconciler:
         memory.failed = seen.failed
         status = with_failure(seen, seen.status, now)
         self._telemetry.report(key, seen, status, now)
-        if status != seen.status and self._may_decide(QUICK):
+        if status != seen.status and self._may_write():
             with suppress(ApiError):
                 written = await self._cluster.patch_status(obj, status.to_dict(), timeout=QUICK)
                 self._cache.put(KIND, written)

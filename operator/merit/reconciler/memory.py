@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,13 +15,15 @@ from merit.api.hashing import Identity, content_hash, identify
 from merit.api.names import LABEL_NAME, accepted_name, ledger_name
 from merit.api.spec import Spec
 from merit.api.status import Status
-from merit.api.validation import Invalid, parse_spec
+from merit.api.validation import Invalid, recorded_spec
 from merit.kube.cache import Key
 from merit.kube.client import Cluster
 from merit.policy.state.decision import Note
 from merit.policy.state.observed import Accepted, Ledger
 from merit.reconciler.pod_facts import owned_by
 from merit.reconciler.record_index import RecordIndex
+
+log = logging.getLogger(__name__)
 
 Object = dict[str, Any]
 
@@ -120,7 +123,7 @@ class Memory:
         self._records = {}
         for record in found:
             if owned_by(record, uid):
-                self.add_record(key.name, record["metadata"]["name"], record["data"])
+                self.add_record(key.name, record["metadata"]["name"], record.get("data") or {})
         await self.record_index.load(cluster, key, uid, found)
         found_map = await cluster.get("v1", "ConfigMap", key.namespace, ledger_name(key.name))
         # Without the label it is somebody else's, and admission does not guard who writes it.
@@ -164,21 +167,19 @@ class Memory:
             self.pinned = None
 
     def add_record(self, name: str, record: str, data: Mapping[str, Any]) -> None:
-        """Take the accepted spec from a ControllerRevision's data; one that is not ours is skipped.
+        """Take the accepted spec from a ControllerRevision's data.
 
+        One that is not ours is skipped, and so is one that cannot be read: it counts as lost.
         Records are immutable, so each is parsed once.
         """
-        identity = identify(data["spec"])
-        spec = parse_spec(data["spec"], name=name)
-        if isinstance(spec, Invalid) or record != accepted_name(name, identity.key):
+        try:
+            identity, spec = identify(data["spec"]), recorded_spec(data["spec"])
+            deployment, service = dict(data["deployment"]), dict(data["service"])
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            log.warning("the record %s cannot be read: %s", record, type(error).__name__)
             return
-        self._records[record] = Accepted(
-            name=record,
-            identity=identity,
-            spec=spec,
-            deployment=data["deployment"],
-            service=data["service"],
-        )
+        if record == accepted_name(name, identity.key):
+            self._records[record] = Accepted(record, identity, spec, deployment, service)
 
     def accepted(
         self, spec: Spec | Invalid, identity: Identity | None, route: str
@@ -234,7 +235,8 @@ class Memory:
         try:
             parts = {name: json.loads(text) for name, text in data.items()}
             return Ledger(status=Status.model_validate(parts))
-        except (ValueError, ValidationError):
+        except (ValueError, AttributeError, RecursionError) as error:
+            log.warning("the ledger cannot be read: %s", type(error).__name__)
             return None
 
 
@@ -244,6 +246,17 @@ def read_status(raw: Mapping[str, Any]) -> Status:
         return Status.model_validate(raw or {})
     except ValidationError:
         return Status()
+
+
+def unread_parts(raw: Mapping[str, Any], status: Status) -> tuple[str, ...]:
+    """The parts that stand there, and are lost on reading: evidence of another shape."""
+    beside = status.comparison is not None and status.comparison.analysis is None
+    parts = {
+        "analysis": bool(raw.get("analysis")) and status.analysis is None,
+        "watch": bool(raw.get("watch")) and status.watch is None,
+        "comparison": beside and bool((raw.get("comparison") or {}).get("analysis")),
+    }
+    return tuple(part for part, lost in parts.items() if lost)
 
 
 def is_ledger(config_map: Mapping[str, Any], key: Key) -> bool:

@@ -36,7 +36,9 @@ def log_add(a: float, b: float) -> float:
 
 
 def bounded(log_e: float) -> float:
-    """A log e-value as it is stored: between FLOOR and CEILING, rounded."""
+    """A log e-value as it is stored: between FLOOR and CEILING, rounded; NaN is no evidence."""
+    if math.isnan(log_e):
+        return 0.0
     if log_e < FLOOR:
         return FLOOR
     return round(log_e, 3) + 0.0 if log_e < CEILING else CEILING

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from merit.api.status import Promotion, Status
-from merit.policy.state.decision import Decision, Note, decisive
+from merit.policy.state.decision import Decision, Note, decisive, dropped
 from merit.policy.state.observed import Observed
 from merit.policy.state.times import stamp
 from merit.policy.state.transitions import predecessor, revision_of
@@ -25,6 +25,13 @@ def restore(seen: Observed, now: float) -> Decision | None:
         return None
     note = Note("Restored", f"status was rebuilt from {source}", warning=True)
     return decisive(status, "restored", f"from {source}", now, note)
+
+
+def drop_unreadable(seen: Observed, now: float) -> Decision | None:
+    """Evidence in status has a shape that this version does not know: it begins anew."""
+    if not seen.unread:
+        return None
+    return dropped(seen.status, seen.unread, "another version wrote it, or somebody else", now)
 
 
 def _from_ledger(seen: Observed) -> Status | None:

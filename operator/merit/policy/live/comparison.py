@@ -175,7 +175,7 @@ def _analysis(seen: Observed, live: Live, comparison: Comparison) -> Analysis:
         phi=seen.measurements.dispersion,
         source=seen.tuning.view,
     )
-    return resumed(comparison.analysis, live.accepted.spec, terms)
+    return resumed(comparison.analysis, live.accepted.spec, terms)[0]
 
 
 def _judge(seen: Observed, live: Live, before: Revision, now: float) -> Decision | None:

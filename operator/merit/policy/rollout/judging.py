@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from merit.api.evidence_state import AnalysisState
 from merit.policy.outcomes.blame import roll_back_on_evidence, stable_is_healthy
-from merit.policy.outcomes.roll_back import keep_exposed
+from merit.policy.outcomes.roll_back import keep_exposed, with_evidence
 from merit.policy.signals.drift import drift_signals
 from merit.policy.state.context import RolloutContext, analysis_of, rollout_context, terms_of
 from merit.policy.state.counted_signals import bars
-from merit.policy.state.decision import Decision, decisive
+from merit.policy.state.decision import Decision, decisive, dropped
 from merit.policy.state.evidence import RolloutEvidence
 from merit.policy.state.observed import Observed
 from merit.policy.state.responses import effects, gravity
@@ -28,7 +28,7 @@ def with_rollout_evidence(seen: Observed) -> Observed:
     context, sample = rollout_context(seen), seen.measurements.sample
     if context is None or context.candidate.weight == 0 or not isinstance(sample, Sample):
         return seen
-    analysis, candidate = analysis_of(context), context.candidate
+    (analysis, unreadable), candidate = analysis_of(context), context.candidate
     last = analysis.consumed_until
     if last is not None and sample.at <= last:
         return seen  # a first sample after a long gap is new: it sets the baseline anew
@@ -44,6 +44,7 @@ def with_rollout_evidence(seen: Observed) -> Observed:
         seconds_idle=analysis.flow.seconds_idle,
         scrapes=analysis.flow.scrapes,
         state=_state(analysis),
+        unreadable=unreadable,
     )
     return replace(seen, evidence=replace(seen.evidence, rollout=evidence))
 
@@ -51,7 +52,7 @@ def with_rollout_evidence(seen: Observed) -> Observed:
 def evidence_state(context: RolloutContext) -> AnalysisState:
     """What status keeps of the evidence, with the newest sample if it is new."""
     newest = context.seen.evidence.rollout
-    return newest.state if newest is not None else _state(analysis_of(context))
+    return newest.state if newest is not None else _state(analysis_of(context)[0])
 
 
 def baseline_state(context: RolloutContext, at: float) -> AnalysisState:
@@ -106,6 +107,9 @@ def restart_evidence(seen: Observed, now: float) -> Decision | None:
     if why:
         status = seen.status.model_copy(update={"analysis": None})
         return decisive(status, f"{about} begins anew", why, now)
+    evidence = seen.evidence.rollout
+    if evidence is not None and evidence.unreadable:
+        return dropped(with_evidence(seen), ("analysis",), evidence.unreadable, now)
     if state.proof_of in ("", terms.proof_of):
         return None
     status = seen.status.model_copy(update={"analysis": evidence_state(context)})

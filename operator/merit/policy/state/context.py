@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from contextlib import suppress
 from dataclasses import dataclass
 
 from merit.api.defaults import Effective, effective
@@ -120,18 +119,20 @@ def terms_of(context: RolloutContext) -> Terms:
     )
 
 
-def analysis_of(context: RolloutContext) -> Analysis:
-    """The sequential tests of a candidate."""
+def analysis_of(context: RolloutContext) -> tuple[Analysis, str]:
+    """The sequential tests of a candidate, and why they begin anew, if they do."""
     return resumed(context.status.analysis, context.accepted.spec, terms_of(context))
 
 
-def resumed(state: AnalysisState | None, spec: Spec, terms: Terms) -> Analysis:
-    """The sequential tests with the evidence in status, or without any.
+def resumed(state: AnalysisState | None, spec: Spec, terms: Terms) -> tuple[Analysis, str]:
+    """The sequential tests with the evidence in status, or without any; why that was not used.
 
     Evidence that does not fit (another version of Merit wrote it, it was measured in another way)
     is dropped: to begin anew costs time and never a verdict.
     """
-    if state is not None:
-        with suppress(ValueError):
-            return Analysis.restore(state.model_dump(by_alias=True), bars(spec), terms)
-    return Analysis(bars(spec), terms)
+    if state is None:
+        return Analysis(bars(spec), terms), ""
+    try:
+        return Analysis.restore(state.model_dump(by_alias=True), bars(spec), terms), ""
+    except ValueError as error:
+        return Analysis(bars(spec), terms), str(error)

@@ -191,6 +191,15 @@ class Decision:
     scored: bool = False
 
 
+DROPPED = "dropped from status: "  # how the line in the history of decisions begins
+
+
+def dropped(status: Status, parts: tuple[str, ...], why: str, now: float) -> Decision:
+    """These parts of status are not in it any more. To begin anew costs time, never a verdict."""
+    what, why = f"{DROPPED}{', '.join(parts)}", f"cannot be read and begins anew: {why}"
+    return decisive(status, what, why, now, Note("StateDropped", f"{what}: {why}", warning=True))
+
+
 def decisive(
     status: Status,
     what: str,

@@ -16,7 +16,7 @@ class RolloutEvidence:
     `bad`: the signals that are bad, the one with the most evidence first. `next_step`: whether the
     next step of the ladder may be entered. `seconds_idle`: since the candidate's last request.
     `scrapes`: those with requests of the candidate since its weight changed. `state`: goes into
-    status.
+    status. `unreadable`: why the evidence in status was not used; it began anew.
     """
 
     bad: tuple[Worse, ...]
@@ -24,6 +24,7 @@ class RolloutEvidence:
     seconds_idle: float
     scrapes: int
     state: AnalysisState
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -252,11 +252,10 @@ class Traffic:
 class Observed:
     """Everything `decide` may look at. No field is fetched later; no clock is read.
 
-    `pods`: by a revision's 8 characters. `incident`: the incident of the fleet, in words, empty
-    without one; `counting`: it is not known yet whether there is one. `undelivered`: why alerts
-    about this object do not arrive. `failed`: the name of the exception that ended a pass, this one
-    or the last, by a defect of ours. `refused_writes`: why the API server refuses an action that is
-    due, by its type. `evidence`: from the newest samples, by `decide`.
+    `pods`: by a revision's 8 characters. `incident`: the incident of the fleet, in words, if there
+    is one; `counting`: that is not known yet. `undelivered`: why alerts about this object do not
+    arrive. `failed`: the exception that ended this pass or the last. `refused_writes`: why the API
+    server refuses an action, by type. `unread`: parts of status that were not readable.
     """
 
     name: str
@@ -278,6 +277,7 @@ class Observed:
     undelivered: str = ""
     failed: str = ""
     refused_writes: Mapping[str, str] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
     tuning: Tuning = Tuning()
     evidence: Evidence = field(default_factory=Evidence)
 
@@ -291,7 +291,7 @@ class Observed:
 
     @property
     def halted(self) -> bool:
-        """Whether nothing may go forward: `spec.paused`, or a pass has failed."""
+        """Whether nothing may go forward: `spec.paused`, or a failed pass."""
         return self.paused or bool(self.failed)
 
     @property

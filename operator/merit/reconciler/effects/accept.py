@@ -15,7 +15,9 @@ from merit.objects.evaluation_job import evaluation_job
 from merit.objects.records import controller_revision
 from merit.objects.training_job import training_job
 from merit.objects.workload import deployment, revision_service
+from merit.policy.state.decision import Forget
 from merit.reconciler.effects.object_writer import NotReady, Object, ObjectWriter, one_line
+from merit.reconciler.effects.records import forget
 from merit.reconciler.effects.traffic import ROUTE_REMEDY
 from merit.traffic.gateway_api import http_route
 from merit.traffic.router import Split
@@ -57,8 +59,15 @@ async def accept(writer: ObjectWriter) -> None:
         remedy = "move large parts of the templates into ConfigMaps"
         writer.memory.refused = (generation, Invalid("spec", much, remedy), writer.now)
         return
+    await _remove_unreadable(writer, record["metadata"]["name"])
     await writer.create(record)
     writer.memory.add_record(key.name, accepted_name(key.name, identity.key), record["data"])
+
+
+async def _remove_unreadable(writer: ObjectWriter, name: str) -> None:
+    """A record of that name exists, and could not be read, or nothing would be accepted now."""
+    if writer.memory.record_index.uid("ControllerRevision", name):
+        await forget(writer, Forget("ControllerRevision", name))
 
 
 def _others(writer: ObjectWriter, spec: Spec, identity: Identity) -> Iterator[tuple[str, Object]]:

@@ -65,13 +65,16 @@ async def set_traffic(writer: ObjectWriter, action: SetTraffic) -> None:
 def _spec(writer: ObjectWriter, key: str) -> Spec:
     """The spec that the route is rendered from. NotReady if there is none.
 
-    A lost record must not block a rollback: the declared spec names the gateway too.
+    A lost record must not block a rollback: the declared spec names the gateway too, and so does
+    any other record.
     """
     accepted = writer.seen.recorded.accepted
     if key in accepted:
         return accepted[key].spec
     if isinstance(writer.seen.declared.spec, Spec):
         return writer.seen.declared.spec
+    if accepted:
+        return next(iter(accepted.values())).spec
     raise NotReady(f"no record says how requests reach {writer.key.name}")
 
 
