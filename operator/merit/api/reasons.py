@@ -263,7 +263,8 @@ _TABLE = (
      "report it with the traceback of the operator's log; kubectl merit abort NAME still works"),
     ("StateDropped", "a part of status could not be read: it was dropped and begins anew",
      "find out who writes status, if no other version of the operator did"),
-    ("RollbackBlocked", "a rollback could not move the traffic", "look at the gateway"),
+    ("RollbackBlocked", "a rollback could not move the traffic",
+     "look at the gateway, and at the owner of the route"),
 )
 # fmt: on
 

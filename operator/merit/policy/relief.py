@@ -104,7 +104,7 @@ def _decisive_actions(seen: Observed, status: Status, now: float) -> tuple[Actio
     """Traffic and pin alone, where the rest of what must exist cannot be worked out."""
     traffic = _attempt(traffic_action, seen, status, now)
     pin = _attempt(pin_action, seen, status, now)
-    diverted = _attempt(diversions, seen, status) if seen.traffic.refused and traffic else None
+    diverted = _attempt(diversions, seen, status)
     return (*(diverted or ()), *(action for action in (traffic, pin) if action is not None))
 
 

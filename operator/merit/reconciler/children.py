@@ -75,15 +75,12 @@ class Children:
         """The weights that are set, and whether their objects are as they were applied.
 
         `declared`: None while the existing route is to be kept. `pods`: desired, by revision.
+        Of a route of somebody else only what it sends to our pods is read.
         """
-        stable = self._status.stable
-        objects = {}
-        for kind in router.kinds:
-            obj = self._cache.get(kind, *self._key)
-            if obj is not None and not owned_by(obj, self._uid):
-                return Route(exists=True, foreign=True)
-            if obj is not None:
-                objects[kind] = obj
+        stable, carrier = self._status.stable, router.kinds[0]
+        standing = {kind: self._cache.get(kind, *self._key) for kind in router.kinds}
+        foreign = {k for k, obj in standing.items() if obj and not owned_by(obj, self._uid)}
+        objects = {k: o for k, o in standing.items() if o and k not in foreign - {carrier}}
         route = router.read(
             RouterState(
                 objects=objects,
@@ -92,12 +89,15 @@ class Children:
                 stable=stable.short if stable else "",
             )
         )
+        if carrier in foreign:
+            to_ours = {short: weight for short, weight in route.weights.items() if short in pods}
+            return replace(route, weights=to_ours, foreign=True)
         serving = accepted.get(stable.key) if stable else None
         if stable is None or serving is None:
             return route
         split = split_of(
             self._key, self._uid, accepted, spec=serving.spec, route=declared,
-            existing=objects.get(router.kinds[0]), weights=route.weights, serves=stable.short,
+            existing=objects.get(carrier), weights=route.weights, serves=stable.short,
             announced=route.announced,
         )  # fmt: skip
         in_sync = all(

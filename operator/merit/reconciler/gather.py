@@ -172,7 +172,7 @@ class Gatherer:
         seen = replace(
             seen,
             declared=replace(seen.declared, refused=refused),
-            traffic=replace(seen.traffic, refused=memory.traffic_refused, contested=contested),
+            traffic=replace(seen.traffic, contested=contested),
         )
         router = ROUTERS[kind_in_force(seen.status, spec, serving)]
         desired = {short: pods.desired for short, pods in seen.pods.items()}
@@ -180,10 +180,12 @@ class Gatherer:
         conflict = ""
         if memory.conflict and memory.conflict[0] == seen.generation:
             conflict = memory.conflict[1]
+        conflict = conflict or children.conflict(router) or contested
         traffic = replace(
             seen.traffic,
             route=route,
-            conflict=conflict or children.conflict(router) or contested,
+            conflict=conflict,
+            refused=conflict if route.foreign else memory.traffic_refused,
             idle=self._measurements.idle(key, seen),
         )
         return replace(seen, traffic=traffic)

@@ -10,7 +10,7 @@ from merit.policy.desired.ledger import ledger_content
 from merit.policy.desired.pin import pin_action
 from merit.policy.desired.plans import missing_pods
 from merit.policy.desired.records import prune
-from merit.policy.desired.traffic import before_pods, diversions, traffic_action
+from merit.policy.desired.traffic import before_pods, diversions, stray, traffic_action
 from merit.policy.gates.feasibility.load_gate import load_test_given_up
 from merit.policy.gates.job_run import expected_job
 from merit.policy.state.decision import Action, RemoveJob, RemoveRevision, WriteLedger
@@ -24,18 +24,22 @@ def converge(seen: Observed, status: Status, now: float) -> tuple[Action, ...]:
     Traffic that goes back comes before everything: nothing may delay a rollback.
     """
     pods, traffic = missing_pods(seen, status, now), traffic_action(seen, status, now)
+    diverted = diversions(seen, status)
+    if not by_pods(seen):  # otherwise the Service of a withdrawn candidate would be put back
+        misrouted = stray(seen, status)
+        pods = [plan for plan in pods if plan.short not in misrouted]
     # By pod count a rejected revision loses its pods along with its share.
     rejected_pods = _unused_revisions(seen, status, now, set()) if by_pods(seen) else []
     if seen.traffic.refused and traffic is not None:
-        return (*diversions(seen, status), *rejected_pods, traffic, *pods)
+        return (*diverted, *rejected_pods, traffic, *pods)
     if traffic is not None and before_pods(seen, traffic):
         return (traffic, *rejected_pods, *pods)
     if traffic is not None:
         return (*pods, traffic)
     pin = pin_action(seen, status, now)
     if pin is not None:
-        return (*rejected_pods, *pods, pin)
-    actions: list[Action] = [*pods, *_cleanup(seen, status, now)]
+        return (*diverted, *rejected_pods, *pods, pin)
+    actions: list[Action] = [*diverted, *pods, *_cleanup(seen, status, now)]
     if not seen.recorded.ledger_in_sync and not seen.traffic.conflict:
         actions.append(WriteLedger(ledger_content(status)))
     return tuple(actions)
@@ -44,6 +48,8 @@ def converge(seen: Observed, status: Status, now: float) -> tuple[Action, ...]:
 def _cleanup(seen: Observed, status: Status, now: float) -> list[Action]:
     """Removal of revisions, Jobs and records that nothing refers to any more."""
     routed = set(seen.traffic.route.weights) | seen.traffic.route.announced
+    if by_pods(seen) and len(routed) > 1:
+        routed = set()  # one Service sends to the pods of all: a share goes with its pods
     kept = {expected_job(replace(seen, status=status)), *_jobs_with_useful_logs(seen, status)}
     return [
         *_unused_revisions(seen, status, now, routed),

@@ -72,8 +72,14 @@ def before_pods(seen: Observed, traffic: SetTraffic) -> bool:
 
 def blocked(seen: Observed, status: Status) -> str:
     """Why a revision has traffic that status has taken from it; empty if none has."""
-    wanted = wanted_weights(status)
-    return seen.traffic.refused if any(s not in wanted for s in seen.traffic.route.weights) else ""
+    return seen.traffic.refused if stray(seen, status) else ""
+
+
+def stray(seen: Observed, status: Status) -> frozenset[str]:
+    """The revisions that the route sends to, and status does not, while it cannot be written."""
+    if not seen.traffic.refused:
+        return frozenset()
+    return frozenset(seen.traffic.route.weights) - set(wanted_weights(status))
 
 
 def diversions(seen: Observed, status: Status) -> list[Divert]:
@@ -81,15 +87,15 @@ def diversions(seen: Observed, status: Status) -> list[Divert]:
 
     Only if these are ready: a bad answer is better than none.
     """
-    wanted, stable = wanted_weights(status), status.stable
+    stable = status.stable
     if stable is None or by_pods(seen) or stable.key not in seen.recorded.accepted:
         return []
     if seen.pods_of(stable.short).ready == 0:
         return []
     return [
         Divert(short=short, to=stable.key)
-        for short in seen.traffic.route.weights
-        if short not in wanted and not seen.pods_of(short).diverted
+        for short in sorted(stray(seen, status))
+        if not seen.pods_of(short).diverted
     ]
 
 

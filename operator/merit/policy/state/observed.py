@@ -234,7 +234,7 @@ class Jobs:
 class Traffic:
     """How requests reach the pods.
 
-    `refused`: why the last attempt to set the weights failed, empty if it did not. `conflict`: who
+    `refused`: why the weights cannot be set, empty if they can. `conflict`: who
     else owns a name that is needed. `contested`: whose route has what the declared one claims.
     `edited`: which child others edit again and again. `idle`: for each leaving revision, whether
     the gateway sends it no request any more.
