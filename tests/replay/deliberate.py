@@ -112,8 +112,17 @@ def routes_are_kept(path: str, old: Any, new: Any, status: Json) -> bool:
     return _condition(status, "Stalled", "reason") == "OwnershipConflict"
 
 
+def ledger_is_not_late(path: str, old: Any, new: Any, status: Json) -> bool:
+    """Nothing else of it may differ: what it says is what status says."""
+    if not path.startswith("actions[") or old != ABSENT or new.get("kind") != "WriteLedger":
+        return False
+    rejected: Any = new["content"]["rejected"]["json"]
+    return len(rejected) == len(status.get("rejected", ()))
+
+
 DELIBERATE: dict[Predicate, str] = {
     routes_are_kept: "No route is deleted because another object claims the same.",
+    ledger_is_not_late: "The ledger is written beside traffic and pin, not only after them.",
     comparison_is_named: "Ready's reason names a comparison, as phase and TRUST do.",
     rollback_takes_trust: "While rejected content has traffic Trusted is False, as TRUST is Lost.",
     trust_is_of_what_serves: "After a rollback TRUST is about what serves, as Trusted is.",

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from merit.policy.state.decision import Action, Decision
+from merit.policy.state.decision import Action, Decision, WriteLedger
 
 Json = dict[str, Any]
 KINDS = {"EnsureRevision": "EnsureArm", "RemoveRevision": "RemoveArm"}  # as the recording has them
@@ -26,7 +26,8 @@ def encode_decision(decision: Decision) -> Json:
     status = decision.status.to_dict()
     found = {
         "status": {key: value for key, value in status.items() if key not in DERIVED},
-        "actions": [encode_action(action) for action in decision.actions],
+        # The ledger last, as recorded; tests/policy/desired/test_converge.py has its place now.
+        "actions": [encode_action(a) for a in sorted(decision.actions, key=_is_ledger)],
         "notes": [_fields(note) for note in decision.notes],
         "decisive_status": decision.decisive_status,
         "fallback": None if decision.fallback is None else encode_action(decision.fallback),
@@ -36,6 +37,10 @@ def encode_decision(decision: Decision) -> Json:
     }
     plain: Json = json.loads(json.dumps(found, allow_nan=False))
     return plain
+
+
+def _is_ledger(action: Action) -> bool:
+    return isinstance(action, WriteLedger)
 
 
 def encode_action(action: Action) -> Json:

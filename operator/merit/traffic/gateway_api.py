@@ -34,13 +34,14 @@ class GatewayApi:
         if route is None:
             return Route()
         accepted, reason = acceptance_of(route)
-        weights = weights_of(route)
+        weights, named = weights_of(route), announced_in(route)
         return Route(
             exists=True,
             weights=weights,
             accepted=accepted,
             reason=reason,
-            announced=announced_in(route) - set(weights),
+            announced=named - set(weights),
+            serves=next(iter(named & set(weights)), ""),  # of those with a share, it alone
         )
 
 

@@ -21,28 +21,32 @@ from merit.policy.state.route_kind import by_pods
 def converge(seen: Observed, status: Status, now: float) -> tuple[Action, ...]:
     """The actions of one pass, at most one of them decisive: traffic, then the pin, then cleanup.
 
-    Traffic that goes back comes before everything: nothing may delay a rollback.
+    Traffic that goes back comes before everything: nothing may delay a rollback. The ledger comes
+    before all that could not be done again, or would be done anew, if status were lost.
     """
     pods, traffic = missing_pods(seen, status, now), traffic_action(seen, status, now)
-    diverted = diversions(seen, status)
+    diverted, ledger = diversions(seen, status), _ledger(seen, status)
     if not by_pods(seen):  # otherwise the Service of a withdrawn candidate would be put back
         misrouted = stray(seen, status)
         pods = [plan for plan in pods if plan.short not in misrouted]
     # By pod count a rejected revision loses its pods along with its share.
     rejected_pods = _unused_revisions(seen, status, now, set()) if by_pods(seen) else []
     if seen.traffic.refused and traffic is not None:
-        return (*diverted, *rejected_pods, traffic, *pods)
+        return (*diverted, *rejected_pods, traffic, *pods, *ledger)
     if traffic is not None and before_pods(seen, traffic):
-        return (traffic, *rejected_pods, *pods)
+        return (traffic, *rejected_pods, *pods, *ledger)
     if traffic is not None:
-        return (*pods, traffic)
+        return (*pods, *ledger, traffic)
     pin = pin_action(seen, status, now)
     if pin is not None:
-        return (*diverted, *rejected_pods, *pods, pin)
-    actions: list[Action] = [*diverted, *pods, *_cleanup(seen, status, now)]
-    if not seen.recorded.ledger_in_sync and not seen.traffic.conflict:
-        actions.append(WriteLedger(ledger_content(status)))
-    return tuple(actions)
+        return (*diverted, *rejected_pods, *pods, *ledger, pin)
+    return (*diverted, *pods, *ledger, *_cleanup(seen, status, now))
+
+
+def _ledger(seen: Observed, status: Status) -> list[WriteLedger]:
+    if seen.recorded.ledger_in_sync or (seen.traffic.conflict and not seen.traffic.route.foreign):
+        return []
+    return [WriteLedger(ledger_content(status))]
 
 
 def _cleanup(seen: Observed, status: Status, now: float) -> list[Action]:

@@ -18,9 +18,11 @@ def restore(seen: Observed, now: float) -> Decision | None:
     """
     if seen.seen_before:
         return None
-    status, source = _from_ledger(seen), "the ledger that outlived the object"
-    if status is None:
-        status, source = _from_route(seen, now), "the route that still serves"
+    serving = _from_route(seen, now)
+    status, source = _from_ledger(seen, serving), "the ledger that outlived the object"
+    if status is None and serving is not None:
+        status = Status(stable=revision_of(serving), promoted=(serving,))
+        source = "the route that still serves"
     if status is None:
         return None
     note = Note("Restored", f"status was rebuilt from {source}", warning=True)
@@ -34,12 +36,15 @@ def drop_unreadable(seen: Observed, now: float) -> Decision | None:
     return dropped(seen.status, seen.unread, "another version wrote it, or somebody else", now)
 
 
-def _from_ledger(seen: Observed) -> Status | None:
+def _from_ledger(seen: Observed, serving: Promotion | None) -> Status | None:
+    """`serving`: what the route says; it counts where the ledger lags behind and names nothing."""
     if seen.recorded.ledger is None:
         return None
     old = seen.recorded.ledger.status
     if not worth_keeping(old):
         return None
+    if serving is not None and predecessor(old, seen.recorded.accepted) is None:
+        old = old.model_copy(update={"promoted": (*old.promoted, serving)})
     return Status(
         rejected=old.rejected,
         promoted=old.promoted,
@@ -50,22 +55,27 @@ def _from_ledger(seen: Observed) -> Status | None:
     )
 
 
-def _from_route(seen: Observed, now: float) -> Status | None:
-    """Without a ledger nothing was promoted but the one revision that has all traffic."""
-    if seen.traffic.route.foreign or len(seen.traffic.route.weights) != 1:
+def _from_route(seen: Observed, now: float) -> Promotion | None:
+    """What serves by the route that stands, which is all that is known to have been promoted.
+
+    In a canary a gateway's route names it. A Service for the pods of both does not: there it is
+    the one that is not declared, as that is what was being tried; else the one with most traffic.
+    """
+    route, declared = seen.traffic.route, seen.declared.identity
+    if not route.weights:
         return None
-    (short,) = seen.traffic.route.weights
+    tried = declared.short if declared is not None else ""
+    short = max(route.weights, key=lambda s: (s == route.serves, s != tried, route.weights[s]))
     accepted = next((a for a in seen.recorded.accepted.values() if a.identity.short == short), None)
     if accepted is None:
         return None
-    entry = Promotion(
+    return Promotion(
         revision=accepted.identity.revision,
         short=short,
         policy=accepted.identity.policy,
         version=accepted.spec.model.version,
         at=stamp(now),
     )
-    return Status(stable=revision_of(entry), promoted=(entry,))
 
 
 def ledger_content(status: Status) -> dict[str, str]:

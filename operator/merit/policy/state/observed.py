@@ -74,7 +74,7 @@ class Route:
     `in_sync`: all its objects are as they were applied. `accepted`: None until a gateway has
     answered; `reason`: its words. `foreign`: the object of that name is somebody else's.
     `announced`: revisions that it names without a share; `known`: since when it names each, Unix
-    seconds, as far as this process has seen.
+    seconds, as far as this process has seen. `serves`: the stable one, empty if it does not say.
     """
 
     exists: bool = False
@@ -85,6 +85,7 @@ class Route:
     foreign: bool = False
     announced: frozenset[str] = frozenset()
     known: Mapping[str, float] = field(default_factory=dict)
+    serves: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,10 +235,9 @@ class Jobs:
 class Traffic:
     """How requests reach the pods.
 
-    `refused`: why the weights cannot be set, empty if they can. `conflict`: who
-    else owns a name that is needed. `contested`: whose route has what the declared one claims.
-    `edited`: which child others edit again and again. `idle`: for each leaving revision, whether
-    the gateway sends it no request any more.
+    `refused`: why the weights cannot be set, empty if they can. `conflict`: who else owns a needed
+    name. `contested`: whose route has what the declared one claims. `edited`: which child others
+    edit again and again. `idle`: per leaving revision, whether the gateway sends it nothing more.
     """
 
     route: Route = Route()
