@@ -1,4 +1,4 @@
-"""Bugs that are planted on purpose: the harness must find each.
+"""Bugs that are planted on purpose, one by one: the harness must find each that is listed here.
 
 `python -m tests.faults --planted` starts an operator with each of them, and fails if one is not
 found. What each takes away is what protects the shipped operator from that fault.
