@@ -36,6 +36,11 @@ MAKES = [
         "verbs": ["update"],
     },
 ]
+READS = {  # kubectl reads what it patches; the operator does not
+    "apiGroups": ["merit.dev"],
+    "resources": ["modeldeployments/status"],
+    "verbs": ["get"],
+}
 NOTES = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "patch", "get"]}
 SERVING = "spec.serving.template.spec"
 PIN = {
@@ -51,8 +56,15 @@ PIN = {
 
 @pytest.fixture(scope="module")
 def guarded(control_plane: ControlPlane) -> Iterator[ControlPlane]:
-    """The policies in one namespace, and four users: writer, deployer, oncall and the operator."""
-    values = {"config": {"watch": {"namespaces": [NAMESPACE]}}, "podDisruptionBudget": {}}
+    """The policies in one namespace, and four users: writer, deployer, oncall and the operator.
+
+    Those that confine the operator are tested by `test_stolen_token` and `test_rights`.
+    """
+    values = {
+        "config": {"watch": {"namespaces": [NAMESPACE]}},
+        "podDisruptionBudget": {},
+        "admission": {"confineOperator": False},
+    }
     kinds = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ClusterRole")
     made = [o for o in render(**values) if o["kind"] in kinds or _of_namespace(o)]
     control_plane.kubectl("create", "namespace", NAMESPACE)
@@ -60,6 +72,7 @@ def guarded(control_plane: ControlPlane) -> Iterator[ControlPlane]:
         *_role("writer", [NOTES], "merit-edit"),
         *_role("deployer", [NOTES, *MAKES], "merit-edit"),
         *_role("oncall", [NOTES, *MAKES], "merit-edit", "merit-operator"),
+        *_role("kubectl", [READS], user=OPERATOR),
     ]
     for obj in made:
         apply(control_plane, obj)
@@ -74,23 +87,24 @@ def _of_namespace(obj: Object) -> bool:
     return bool(obj["metadata"].get("namespace") == NAMESPACE)
 
 
-def _role(user: str, rules: list[Object], *cluster_roles: str) -> list[Object]:
+def _role(name: str, rules: list[Object], *cluster_roles: str, user: str = "") -> list[Object]:
+    """That Role, and bindings of it and of the chart's roles to the user of its name, or `user`."""
     api = "rbac.authorization.k8s.io"
-    meta = {"name": user, "namespace": NAMESPACE}
+    meta = {"name": name, "namespace": NAMESPACE}
     made: list[Object] = [
         {"apiVersion": f"{api}/v1", "kind": "Role", "metadata": meta, "rules": rules}
     ]
-    for kind, name in (
-        ("Role", user),
+    for kind, role in (
+        ("Role", name),
         *(("ClusterRole", r) for r in ("merit-view", *cluster_roles)),
     ):
         made.append(
             {
                 "apiVersion": f"{api}/v1",
                 "kind": "RoleBinding",
-                "metadata": {"name": f"{user}-{name}", "namespace": NAMESPACE},
-                "roleRef": {"apiGroup": api, "kind": kind, "name": name},
-                "subjects": [{"apiGroup": api, "kind": "User", "name": user}],
+                "metadata": {"name": f"{name}-{role}", "namespace": NAMESPACE},
+                "roleRef": {"apiGroup": api, "kind": kind, "name": role},
+                "subjects": [{"apiGroup": api, "kind": "User", "name": user or name}],
             }
         )
     return made

@@ -31,7 +31,9 @@ def test_every_scalar_without_quotes_has_the_value_that_the_server_gets(
     control_plane: ControlPlane,
 ) -> None:
     indent = "\n" + " " * 40
-    text = yaml.safe_dump(put(f"{PLACE}.values", "HERE", put(f"{PLACE}.keys", "THERE")))
+    manifest = put("metadata.name", "scalars")
+    manifest = put(f"{PLACE}.values", "HERE", put(f"{PLACE}.keys", "THERE", manifest))
+    text = yaml.safe_dump(manifest)
     text = text.replace(" HERE", "".join(f"{indent}- {scalar}" for scalar in SCALARS))
     text = text.replace(" THERE", f"{indent}on: 1{indent}7: 1{indent}0x1F: 1{indent}1.50: 1")
     made = control_plane.kubectl(

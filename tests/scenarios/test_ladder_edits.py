@@ -92,28 +92,26 @@ async def test_another_default_after_an_upgrade_keeps_the_share_and_the_rollback
 
 @pytest.mark.parametrize("declared", [[100], [90], [95, 99]])
 async def test_a_ladder_of_one_step_is_proven_before_its_holdback_begins(
-    monkeypatch: pytest.MonkeyPatch, declared: list[int]
+    declared: list[int],
 ) -> None:
     world = await World(rollouts.FIRST).play()
     at_once = manifest("better")
     at_once["spec"]["rollout"] |= {"steps": declared, "minDuration": "10m"}
     steps.apply_object(at_once, lambda w: True).do(world)
-    monkeypatch.setattr(traffic, "RPS", 0.0)
+    world.traffic.rps = 0.0
     await world.run(weighs("better", 90), 300.0, "it has its first share")
     await world.advance(3600.0)
     assert world.weights == {"good": 10, "better": 90}
     assert world.status["candidate"]["stage"] == "Rollout"
 
 
-async def test_bars_that_are_edited_during_the_holdback_are_to_be_proven_too(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_bars_that_are_edited_during_the_holdback_are_to_be_proven_too() -> None:
     script = (*AT_50, steps.wait(weighs("better", 90)))
     world = await World(script).play()
     assert world.status["candidate"]["stage"] == "Holdback"
-    monkeypatch.setattr(traffic, "RPS", 0.0)
+    world.traffic.rps = 0.0
     change("constraints.errors", {"max": "0.5%"}, lambda w: True).do(world)
     await world.advance(600.0)
     assert world.version("stable") == "good" and world.weights["better"] == 90
-    monkeypatch.setattr(traffic, "RPS", 200.0)
+    world.traffic.rps = traffic.RPS
     await world.run(live("better"), 900.0, "through under the new bars")
