@@ -114,14 +114,25 @@ def routes_are_kept(path: str, old: Any, new: Any, status: Json) -> bool:
 
 def ledger_is_not_late(path: str, old: Any, new: Any, status: Json) -> bool:
     """Nothing else of it may differ: what it says is what status says."""
-    if not path.startswith("actions[") or old != ABSENT or new.get("kind") != "WriteLedger":
+    if not (path.startswith("actions[") and path.endswith("]")) or old != ABSENT:
+        return False
+    if new.get("kind") != "WriteLedger":
         return False
     rejected: Any = new["content"]["rejected"]["json"]
     return len(rejected) == len(status.get("rejected", ()))
 
 
+def numbers_are_kept(path: str, old: Any, new: Any, status: Json) -> bool:
+    if old != ABSENT or not isinstance(new, list):
+        return False
+    if path == "status.candidate.measured":
+        return bool(status["candidate"]["stage"] == "Withdrawn")
+    return "rejected" in path and path.endswith(".signals")
+
+
 DELIBERATE: dict[Predicate, str] = {
     routes_are_kept: "No route is deleted because another object claims the same.",
+    numbers_are_kept: "A rejection and a withdrawal keep the numbers of every signal.",
     ledger_is_not_late: "The ledger is written beside traffic and pin, not only after them.",
     comparison_is_named: "Ready's reason names a comparison, as phase and TRUST do.",
     rollback_takes_trust: "While rejected content has traffic Trusted is False, as TRUST is Lost.",

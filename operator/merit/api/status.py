@@ -40,6 +40,18 @@ class Revision(RevisionRef):
     )
 
 
+class Signal(Reported):
+    """A signal of what serves: its value, its bar, and the number of requests."""
+
+    name: str
+    value: str = ""
+    bar: str = ""
+    n: int = 0
+    verdict: Literal["Good", "Bad", "Undecided", "NoData"] = "NoData"
+    at: str = Field(default="", description="When it was measured. Small changes are not written.")
+    query: str = Field(default="", description="Of a user's own query: 8 characters of its hash.")
+
+
 class Candidate(RevisionRef):
     """The revision that is not yet promoted: its stage, its weight, and since when."""
 
@@ -78,6 +90,9 @@ class Candidate(RevisionRef):
     superseded: bool = Field(
         default=False, description="Newer content is declared; this candidate is being removed."
     )
+    measured: tuple[Signal, ...] = Field(
+        default=(), description="Its signals, as it was when its traffic was taken."
+    )
 
     @property
     def at_gate(self) -> bool:
@@ -109,18 +124,6 @@ class FlowStage(Reported):
     signal: str = Field(default="", description="The signal of the verdict, if there is one.")
 
 
-class Signal(Reported):
-    """A signal of what serves: its value, its bar, and the number of requests."""
-
-    name: str
-    value: str = ""
-    bar: str = ""
-    n: int = 0
-    verdict: Literal["Good", "Bad", "Undecided", "NoData"] = "NoData"
-    at: str = Field(default="", description="When it was measured. Small changes are not written.")
-    query: str = Field(default="", description="Of a user's own query: 8 characters of its hash.")
-
-
 class NextStep(Reported):
     """What happens next, and when the object is reconciled again at the latest."""
 
@@ -147,6 +150,9 @@ class Rejection(Reported):
     evidence: str = ""
     version: str = ""
     retry: int = Field(default=0, description="How often a person had asked for a retry before.")
+    signals: tuple[Signal, ...] = Field(
+        default=(), description="What was measured of each signal when its traffic was taken."
+    )
 
 
 class Promotion(RevisionRef):

@@ -6,20 +6,28 @@ rests on no measurement (pods that are down, an abort) comes here at once.
 
 from __future__ import annotations
 
-from merit.api.status import Revision, Status
+import math
+
+from merit.api.status import Revision, Signal, Status
 from merit.policy.outcomes.incident import REASON as FLEET
 from merit.policy.state.context import RolloutContext
+from merit.policy.state.counted_signals import CountedSignal, counted_signals, is_gauge
 from merit.policy.state.decision import Decision, Note, all_to, decisive
 from merit.policy.state.observed import Observed
+from merit.policy.state.times import stamp
 from merit.policy.state.transitions import with_live_rejection, with_rejection, with_stage
 from merit.policy.state.verdict import Verdict
+from merit.stats.counts import Counts
 
 
 def roll_back(context: RolloutContext, verdict: Verdict, now: float) -> Decision:
     """Reject the candidate. The ledger is written first; traffic, pin and pods follow from it."""
     old = context.candidate
     status = with_stage(context.status, "Rollout", verdict, now)
-    status = with_rejection(status, context.accepted.identity, "Rollout", verdict, old.version, now)
+    status = with_rejection(
+        status, context.accepted.identity, "Rollout", verdict, old.version, now,
+        signals=measured(context, verdict, now),
+    )  # fmt: skip
     share = f" {old.weight}% -> 0%," if old.weight else ""
     what = f"{old.short}{share} rejected"
     note = Note("RolledBack", f"version {old.version}: {verdict.message}", warning=True)
@@ -46,6 +54,47 @@ def with_evidence(seen: Observed) -> Status:
     if seen.evidence.rollout is None:
         return seen.status
     return seen.status.model_copy(update={"analysis": seen.evidence.rollout.state})
+
+
+def measured(context: RolloutContext, verdict: Verdict, now: float) -> tuple[Signal, ...]:
+    """Every signal of the candidate with its numbers; without traffic, as they were before.
+
+    Nothing is measured for it: what cannot be read is left out, and holds up no rollback.
+    """
+    if context.candidate.weight == 0:
+        return context.candidate.measured
+    analysis = with_evidence(context.seen).analysis
+    states = analysis.signals if analysis is not None else ()
+    counts = {state.name: read for state in states if (read := _read(state.canary))}
+    counted = (
+        _counted(signal, counts[signal.name], now)
+        for signal in counted_signals(context.accepted.spec)
+        if signal.name in counts
+    )
+    gauges = (signal for signal in context.status.signals if is_gauge(signal.name))
+    return tuple(
+        signal.model_copy(update={"verdict": "Bad"}) if signal.name == verdict.signal else signal
+        for signal in (*counted, *gauges)
+    )
+
+
+def _read(packed: str) -> Counts | None:
+    try:
+        n, bad = map(float, packed.split())
+    except ValueError:
+        return None
+    return Counts(n, bad) if 0 <= bad <= n < math.inf else None
+
+
+def _counted(signal: CountedSignal, counts: Counts, now: float) -> Signal:
+    return Signal(
+        name=signal.name,
+        value=f"{counts.share:.2%}: {counts.bad:,.0f} of {counts.n:,.0f}",
+        bar=signal.text,
+        n=round(counts.n),
+        verdict="Undecided" if counts.share > signal.limit else "Good" if counts.n else "NoData",
+        at=stamp(now),
+    )
 
 
 def roll_back_live(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from merit.policy.outcomes.roll_back import measured
 from merit.policy.state.context import RolloutContext
 from merit.policy.state.decision import Decision, Note, all_to, decisive
 from merit.policy.state.times import stamp
@@ -20,7 +21,8 @@ def withdraw(
     """
     old = context.candidate
     update = {"stage": "Withdrawn", "weight": 0, "step": 0, "since": stamp(now)}
-    candidate = old.model_copy(update=update | {"excused": excused or old.excused})
+    kept = {"excused": excused or old.excused, "measured": measured(context, verdict, now)}
+    candidate = old.model_copy(update=update | kept)
     status = context.status.model_copy(update={"candidate": candidate, "analysis": None})
     at = f"it was at {old.weight}%, step {context.steps_taken} of {len(context.ladder)}"
     verdict = replace(verdict, message=f"{verdict.message}; {at}")

@@ -9,7 +9,7 @@ from merit.api.status import Candidate, Status
 from merit.policy.gates.accept import with_new_candidate
 from merit.policy.gates.retry_policy import next_attempt
 from merit.policy.outcomes.promote import promote
-from merit.policy.outcomes.roll_back import roll_back_live
+from merit.policy.outcomes.roll_back import measured, roll_back_live
 from merit.policy.rollout.judging import evidence_state
 from merit.policy.rollout.raising import next_approval
 from merit.policy.rollout.resume import started_again
@@ -45,7 +45,11 @@ def abort(seen: Observed, now: float) -> Decision | None:
     if accepted is None:
         status = without_candidate(status, now)  # its record is lost, and with it what judged it
     else:
-        status = with_rejection(status, accepted.identity, stage, verdict, candidate.version, now)
+        context = rollout_context(seen)
+        signals = measured(context, verdict, now) if context is not None else ()
+        status = with_rejection(
+            status, accepted.identity, stage, verdict, candidate.version, now, signals
+        )
     weight = "" if candidate.at_gate else f" {candidate.weight}% -> 0%"
     what, back = f"{candidate.short}{weight}, aborted", all_to(seen.status.stable)
     note = Note("Aborted", f"version {candidate.version}: {verdict.message}", warning=True)

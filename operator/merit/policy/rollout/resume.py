@@ -34,7 +34,7 @@ def resume(context: RolloutContext, now: float) -> Decision:
 def started_again(status: Status, candidate: Candidate, why: str, now: float) -> Status:
     """A withdrawn candidate before its first step, without any evidence."""
     start = {"stage": "Rollout", "weight": 0, "step": 0, "since": stamp(now), "rollout_since": ""}
-    anew = candidate.model_copy(update=start)
+    anew = candidate.model_copy(update=start | {"measured": ()})
     status = status.model_copy(update={"candidate": anew, "analysis": None})
     return with_decision(status, f"{candidate.short} starts again", why, now)
 

@@ -14,6 +14,7 @@ from merit.api.status import (
     Promotion,
     Rejection,
     Revision,
+    Signal,
     Stage,
     Status,
 )
@@ -67,11 +68,17 @@ def rejections(status: Status, identity: Identity) -> list[Rejection]:
 
 
 def with_rejection(
-    status: Status, identity: Identity, stage: Stage, verdict: Verdict, version: str, now: float
+    status: Status,
+    identity: Identity,
+    stage: Stage,
+    verdict: Verdict,
+    version: str,
+    now: float,
+    signals: tuple[Signal, ...] = (),
 ) -> Status:
     """The ledger with this content, and no candidate any more: its pods begin to leave."""
     retry = status.candidate.retry if status.candidate is not None else 0
-    status = _with_entry(status, identity, stage, verdict, version, retry, now)
+    status = _with_entry(status, identity, stage, verdict, version, retry, now, signals)
     return without_candidate(status, now)
 
 
@@ -83,7 +90,7 @@ def with_live_rejection(
     """
     old = status.stable
     assert old is not None
-    status = _with_entry(status, identity, "Rollout", verdict, old.version, 0, now)
+    status = _with_entry(status, identity, "Rollout", verdict, old.version, 0, now, status.signals)
     leaving = _without(with_leaving(status, old.short, now), before.short)
     forgotten = {"comparison": None, "alarm": None, "watch": None, "signals": ()}
     return status.model_copy(update={"stable": before, "leaving": leaving, **forgotten})
@@ -110,6 +117,7 @@ def _with_entry(
     version: str,
     retry: int,
     now: float,
+    signals: tuple[Signal, ...],
 ) -> Status:
     entry = Rejection(
         revision=identity.revision,
@@ -120,6 +128,7 @@ def _with_entry(
         evidence=verdict.message,
         version=version,
         retry=retry,
+        signals=signals,
     )
     others = (e for e in status.rejected if (e.revision, e.stage) != (identity.revision, stage))
     return status.model_copy(update={"rejected": (entry, *others)})
