@@ -1,11 +1,13 @@
 """Many canaries at once on a real API server and a real Prometheus: relief is never held.
 
-Times are those of Prometheus' samples, as the operator puts them on record; `bench.incident` has
-the same for more canaries than this stage carries.
+Times are those of Prometheus' samples, as the operator puts them on record. `CANARIES=300` in the
+environment takes a quarter of an hour on two cores; `bench.incident` has the same for more canaries
+than this stage carries.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 
@@ -15,8 +17,9 @@ from tests.fleet.stage import Fleet, Pace
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.slow]
 PACE = Pace(scrape=10, fast=5, live=15, drift=300)
-CANARIES = 300
-FEW, MANY = range(37), range(40, 120)  # 12 % of all, and 30 % of those that are left
+CANARIES = int(os.environ.get("CANARIES", "60"))
+FEW = range(CANARIES * 37 // 300)  # 12 % of all
+MANY = range(CANARIES * 40 // 300, CANARIES * 120 // 300)  # 30 % of those that are left
 AT_ONCE = 2 * PACE.scrape + 2 * PACE.fast  # seconds
 RPS = 10.0
 PATIENCE = 1800.0  # seconds, on a busy machine
@@ -33,7 +36,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield stage
 
 
-def test_37_canaries_of_300_that_fail_at_once_lose_their_traffic_at_once_and_are_rejected(
+def test_an_eighth_of_all_canaries_that_fails_loses_its_traffic_at_once_and_is_rejected(
     fleet: Fleet,
 ) -> None:
     fleet.fail(FEW)
@@ -47,7 +50,7 @@ def test_37_canaries_of_300_that_fail_at_once_lose_their_traffic_at_once_and_are
     assert fleet.operator.metrics()["merit_fleet_incident"] == 0.0
 
 
-def test_80_canaries_that_fail_at_once_lose_their_traffic_at_once_and_none_is_rejected(
+def test_a_third_of_all_canaries_that_fails_loses_its_traffic_at_once_and_none_is_rejected(
     fleet: Fleet,
 ) -> None:
     fleet.fail(MANY)
