@@ -17,7 +17,7 @@ from typing import Any
 from tests.faults.moments import HASH
 from tests.faults.proxy import Proxy
 from tests.faults.watching import Event, Plane, Watches
-from tests.world.crashes import MEASURED, RANDOM, TIME, TIMES
+from tests.world.crashes import RANDOM, TIME, TIMES, is_measured
 from tests.world.invariants import Invariants
 from tests.world.merge import Object
 from tests.world.server import MANAGER
@@ -25,7 +25,7 @@ from tests.world.store import Commit, Ref, Store, ref_of
 from tests.world.traffic import Traffic
 
 NUMBER = re.compile(r"\b\d[\d,.]*(?![0-9a-z])")
-OPINIONS = MEASURED | {"decisions", "trust"}  # when something was said, and on which figures
+OPINIONS = frozenset({"decisions", "trust"})  # when something was said, and on which figures
 UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 HEX = re.compile(r"h1:[0-9a-f]{64}|\b[0-9a-f]{32}\b|\b[0-9a-f]{16}\b|\b[0-9a-f]{8}\b")
 
@@ -137,6 +137,7 @@ def ending(history: History, known: Callable[[str], bool]) -> dict[str, str]:
                 mask(key): masked(child, (*path, key))
                 for key, child in value.items()
                 if key not in RANDOM | TIMES | {"annotations"}
+                and not is_measured(path, key)
                 and not (path == ("status",) and key in OPINIONS)
             }
         if isinstance(value, list):

@@ -97,12 +97,18 @@ def ending(world: World) -> dict[str, str]:
     return left | {"jobs": json.dumps(sorted(world.invariants.jobs))}
 
 
+def is_measured(path: tuple[str, ...], key: str) -> bool:
+    """Whether a field of status holds counts: they depend on the second in which it was written."""
+    within = {("status",): MEASURED, ("status", "rejected"): {"signals"}}
+    return key in (within | {("status", "candidate"): {"measured"}}).get(path, ())
+
+
 def _masked(value: Any, path: tuple[str, ...] = ()) -> Any:
     if isinstance(value, dict):
         return {
             key: _masked(child, (*path, key))
             for key, child in value.items()
-            if key not in RANDOM | TIMES and not (path == ("status",) and key in MEASURED)
+            if key not in RANDOM | TIMES and not is_measured(path, key)
         }
     if isinstance(value, list):
         return [_masked(child, path) for child in value]
